@@ -1,0 +1,1 @@
+"""Image super-resolution, small and tested. Import the modules by name; this file imports nothing."""

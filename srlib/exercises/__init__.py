@@ -1,0 +1,171 @@
+"""Exercises that answer at once: `check("interpolation-cubic", my_cubic)` says right, or names the mistake.
+
+An exercise knows the right function and the wrong ones that people write. A learner's function runs on small probes;
+where it is not right but equals a known mistake on every probe, the hint is that mistake's name. The exercises of
+chapter X are the module-level `EXERCISES` of `srlib.exercises.X`.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One task.
+
+    Args:
+        reference: the right function.
+        probes: tuples of arguments to try it on; small, fixed, and such that no mistake agrees with the reference.
+        mistakes: hint -> the wrong function it explains. The hint says what was done and why that is wrong.
+        tolerance: largest absolute difference that still counts as right.
+    """
+
+    reference: Callable
+    probes: Sequence[tuple]
+    mistakes: Mapping[str, Callable] = field(default_factory=dict)
+    tolerance: float = 1e-4
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `check` found; true when the answer is right. A notebook shows the sentence."""
+
+    name: str
+    passed: bool
+    hint: str
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __repr__(self) -> str:
+        return f"{'✓' if self.passed else '✗'} {self.name}: {self.hint}"
+
+
+def names() -> list[str]:
+    """All exercises, as "chapter-task", in the order of the files."""
+    chapters = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
+    return [f"{chapter}-{task}" for chapter in chapters for task in _chapter(chapter)]
+
+
+def find(name: str) -> Exercise:
+    """The exercise called "chapter-task".
+
+    Raises: ValueError that lists the names there are.
+    """
+    chapter, _, task = name.partition("-")
+    known = _chapter(chapter) if (Path(__file__).parent / f"{chapter}.py").is_file() else {}
+    if task not in known:
+        raise ValueError(f"no exercise {name!r}; there are {', '.join(names())}")
+    return known[task]
+
+
+def check(name: str, answer: Callable) -> Result:
+    """Try `answer` on the exercise's probes and say what is right or wrong with it, in one sentence.
+
+    Args:
+        name: "chapter-task", as the exercise's text gives it.
+        answer: the function you wrote. What it raises becomes part of the hint.
+
+    Raises: ValueError for an unknown name, TypeError when `answer` is not a function.
+    """
+    exercise = find(name)
+    if not callable(answer):
+        raise TypeError(f"check({name!r}, …) needs your function itself, not its result; got {type(answer).__name__}")
+    got = []
+    for probe in exercise.probes:
+        outcome = _run(answer, probe)
+        if isinstance(outcome, str):
+            return Result(name, False, outcome)
+        got.append(outcome)
+    expected = [_as_tensors(exercise.reference(*_copy(probe))) for probe in exercise.probes]
+    if _agree(got, expected, exercise.tolerance):
+        return Result(name, True, "right.")
+    for hint, mistake in exercise.mistakes.items():
+        wrong = [_as_tensors(mistake(*_copy(probe))) for probe in exercise.probes]
+        if _agree(got, wrong, exercise.tolerance):
+            return Result(name, False, hint)
+    return Result(name, False, _first_difference(got, expected, exercise.tolerance))
+
+
+def _chapter(chapter: str) -> dict[str, Exercise]:
+    return importlib.import_module(f"srlib.exercises.{chapter}").EXERCISES
+
+
+def _copy(probe: tuple) -> tuple:
+    """Fresh arguments, generators included: an answer may write into them."""
+
+    def fresh(value: Any) -> Any:
+        if isinstance(value, torch.Generator):
+            return value.clone_state()
+        if isinstance(value, list | tuple):
+            return type(value)(fresh(item) for item in value)
+        return value.clone() if isinstance(value, Tensor) else value
+
+    return tuple(fresh(value) for value in probe)
+
+
+def _run(answer: Callable, probe: tuple) -> list[Tensor] | str:
+    """What the answer returns, as tensors, or a hint why that cannot be compared."""
+    arguments = _copy(probe)
+    try:
+        value = answer(*arguments)
+    except NotImplementedError:
+        return "not written yet: replace the line that raises NotImplementedError."
+    except Exception as error:  # a learner's function may raise anything; it is the hint, and nothing is hidden
+        return f"your function raised {type(error).__name__}: {' '.join(str(error).split())}"
+    if value is None or value is Ellipsis:
+        return "your function returned nothing: is the return missing?"
+    pairs = zip(_flat(probe), _flat(arguments), strict=True)
+    if any(not torch.equal(before, after) for before, after in pairs):
+        return "your function changed its argument; work on a copy (clone)."
+    try:
+        return _as_tensors(value)
+    except (TypeError, ValueError, RuntimeError):
+        return f"your function returned a {type(value).__name__}; return numbers or tensors."
+
+
+def _flat(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    return [tensor for item in value for tensor in _flat(item)] if isinstance(value, list | tuple) else []
+
+
+def _as_tensors(value: Any) -> list[Tensor]:
+    """A number, array or tensor, or a tuple of them, as float64 tensors."""
+    values = value if isinstance(value, tuple) else (value,)
+    return [torch.as_tensor(item).detach().cpu().to(torch.float64) for item in values]
+
+
+def _agree(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float) -> bool:
+    return all(
+        len(mine) == len(right)
+        and all(
+            a.shape == b.shape and torch.allclose(a, b, atol=tolerance, rtol=0, equal_nan=True)
+            for a, b in zip(mine, right, strict=True)
+        )
+        for mine, right in zip(got, expected, strict=True)
+    )
+
+
+def _first_difference(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float) -> str:
+    """What differs, for an answer that is wrong in a way nobody has described yet."""
+    for mine, right in zip(got, expected, strict=True):
+        if len(mine) != len(right):
+            return f"your function returned {len(mine)} value(s), expected {len(right)}."
+        for a, b in zip(mine, right, strict=True):
+            if a.shape != b.shape:
+                return f"the shape is {tuple(a.shape)}, expected {tuple(b.shape)}."
+            if a.isnan().any() and not b.isnan().any():
+                return f"{int(a.isnan().sum())} of {a.numel()} values are NaN: look for 0/0 or the root of a negative."
+            off = (a - b).abs()
+            if off.max() > tolerance:
+                place = [int(i) for i in torch.unravel_index(off.argmax(), off.shape)] if off.ndim else []
+                where = f" at {place}" if place else ""
+                return f"the values differ: {a[tuple(place)]:.6g}{where}, expected {b[tuple(place)]:.6g}."
+    return "the values differ."

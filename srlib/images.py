@@ -1,0 +1,97 @@
+"""Images in memory: float tensors (N, C, H, W) in [0, 1], RGB or grey; from and to files and uint8; luma and chroma.
+
+Nothing but this module and `photo` under it touches uint8. `lr` is always the low-resolution image.
+"""
+
+import os
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from srlib.photo import ImageError, Photo, load, quantise, save, to_float
+
+__all__ = ["ImageError", "Photo", "from_uint8", "from_ycbcr", "grey", "load", "read", "save", "to_uint8", "to_y",
+           "to_ycbcr", "write"]  # fmt: skip
+
+def read(path: str | os.PathLike) -> Tensor:
+    """Read a picture, turned upright by its EXIF tag; alpha is dropped (`load` keeps it).
+
+    Shapes: (1, 1, H, W) for a grey file, else (1, 3, H, W); float32 in [0, 1].
+    Raises: ImageError, one line with the file's name, for anything that is not one whole still picture.
+    """
+    return load(path).pixels
+
+
+def write(path: str | os.PathLike, image: Tensor) -> None:
+    """Write one image (C, H, W) or (1, C, H, W) in [0, 1] with 8 bits; the extension names the format."""
+    save(path, Photo(image if image.ndim == 4 else image[None]))
+
+
+def from_uint8(array: np.ndarray | Tensor) -> Tensor:
+    """(H, W), (H, W, C) NumPy or (N, C, H, W) torch uint8 -> (N, C, H, W) float32 in [0, 1]."""
+    if isinstance(array, Tensor):
+        if array.dtype != torch.uint8 or array.ndim != 4:
+            raise TypeError(f"from_uint8 needs a uint8 tensor (N, C, H, W), got {array.dtype} {tuple(array.shape)}")
+        return array.float() / 255
+    if array.dtype != np.uint8 or array.ndim not in (2, 3):
+        raise TypeError(f"from_uint8 needs a uint8 array (H, W) or (H, W, C), got {array.dtype} {array.shape}")
+    return to_float(array if array.ndim == 3 else array[..., None])
+
+
+def to_uint8(image: Tensor) -> Tensor:
+    """Clamp to [0, 1], round half to even, (N, C, H, W) float -> uint8 of the same shape."""
+    return quantise(image, 255, torch.uint8)
+
+
+def to_ycbcr(image: Tensor) -> Tensor:
+    """RGB to Y, Cb, Cr of ITU-R BT.601 in studio range, as MATLAB's `rgb2ycbcr`: black is 16/255, white 235/255.
+
+    Shapes: (N, 3, H, W) in [0, 1] -> (N, 3, H, W) in [16/255, 240/255].
+    """
+    return _mix(_STUDIO, _rgb(image, "to_ycbcr")) + image.new_tensor(_OFFSET).view(3, 1, 1)
+
+
+def from_ycbcr(image: Tensor) -> Tensor:
+    """The inverse of `to_ycbcr`, not clamped.
+
+    Shapes: (N, 3, H, W) -> (N, 3, H, W).
+    """
+    centred = _rgb(image, "from_ycbcr") - image.new_tensor(_OFFSET).view(3, 1, 1)
+    return _mix(np.linalg.inv(_STUDIO).tolist(), centred)
+
+
+def to_y(image: Tensor) -> Tensor:
+    """The studio-range luma (first channel of `to_ycbcr`); a grey image is its own luma and comes back as it is.
+
+    Shapes: (N, 1 or 3, H, W) in [0, 1] -> (N, 1, H, W).
+    """
+    return image if image.shape[-3] == 1 else _mix(_STUDIO[:1], _rgb(image, "to_y")) + _OFFSET[0]
+
+
+def grey(image: Tensor) -> Tensor:
+    """Full-range BT.601 luma, 0.299 R + 0.587 G + 0.114 B: black is 0 and white is 1.
+
+    Shapes: (N, 1 or 3, H, W) in [0, 1] -> (N, 1, H, W) in [0, 1].
+    """
+    return image if image.shape[-3] == 1 else _mix([[0.299, 0.587, 0.114]], _rgb(image, "grey"))
+
+
+_STUDIO = [
+    [65.481 / 255, 128.553 / 255, 24.966 / 255],
+    [-37.797 / 255, -74.203 / 255, 112.0 / 255],
+    [112.0 / 255, -93.786 / 255, -18.214 / 255],
+]
+_OFFSET = [16 / 255, 128 / 255, 128 / 255]
+
+
+def _rgb(image: Tensor, name: str) -> Tensor:
+    if image.ndim < 3 or image.shape[-3] != 3:
+        raise ValueError(f"{name} needs 3 channels (N, 3, H, W), got shape {tuple(image.shape)}")
+    return image
+
+
+def _mix(matrix: list[list[float]], image: Tensor) -> Tensor:
+    """Weighted sums of the channels, not a matrix product: autocast must not round colours to bf16."""
+    red, green, blue = image.unbind(-3)
+    return torch.stack([r * red + g * green + b * blue for r, g, b in matrix], dim=-3)

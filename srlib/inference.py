@@ -1,0 +1,132 @@
+"""Enlarging pictures of any size: tiles that leave no seam, and the self-ensemble of the eight symmetries."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
+
+_PROBES = (64, 128, 256)  # lr pixels; a network that still looks further than the last half has no finite reach
+
+
+@torch.no_grad()
+def upscale(
+    net: nn.Module,
+    lr: Tensor,
+    *,
+    tile: int | None = 256,
+    overlap: int | None = None,
+    ensemble: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor:
+    """`net(lr)` in tiles, so that memory does not grow with the picture; the result is that of one big call.
+
+    Each tile is computed with `overlap` pixels more on every side, which are then cut off. Where the overlap is at
+    least the reach of the network, nothing that enters a kept pixel is missing, and there is no seam.
+
+    Args:
+        net: with attribute `scale`; its training mode is restored afterwards.
+        tile: side in lr pixels; None: the whole picture at once.
+        overlap: in lr pixels; None: `reach(net)`, measured.
+        ensemble: average over the eight flips and turns, in floating point (Timofte et al., CVPR 2016; eight times
+            the work; EDSR's "+").
+        progress: called with (tiles done, tiles in all) after each tile.
+
+    Shapes: lr (N, C, h, w) in [0, 1] -> sr (N, C', scale·h, scale·w), not clamped.
+    Raises: TypeError for integer images; ValueError for an impossible tile, or for a network that looks at the whole
+        picture, for which no overlap is right.
+    """
+    if not lr.is_floating_point():
+        raise TypeError(f"upscale needs a float image in [0, 1], got {lr.dtype}; convert with srlib.images")
+    if lr.ndim != 4 or 0 in lr.shape:
+        raise ValueError(f"upscale needs lr (N, C, h, w) that is not empty, got shape {tuple(lr.shape)}")
+    if (tile is not None and tile < 1) or (overlap is not None and overlap < 0):
+        raise ValueError(f"tile must be at least 1 and overlap at least 0, got {tile} and {overlap}")
+    training = net.training
+    net.eval()
+    try:
+        run = _ensemble(net) if ensemble else net
+        if tile is None or max(lr.shape[-2:]) <= tile:
+            return run(lr)
+        if overlap is None:
+            overlap = reach(net, lr.shape[1], lr.device, lr.dtype)
+        return _tiled(run, net.scale, lr, tile, overlap, progress)
+    finally:
+        net.train(training)
+
+
+def _ensemble(net: nn.Module) -> Callable[[Tensor], Tensor]:
+    def run(lr: Tensor) -> Tensor:
+        total = inverse_dihedral(net(dihedral(lr, 0)), 0)
+        for k in DIHEDRAL[1:]:
+            total += inverse_dihedral(net(dihedral(lr, k)), k)
+        return total / len(DIHEDRAL)
+
+    return run
+
+
+def _tiled(
+    run: Callable[[Tensor], Tensor],
+    scale: float,
+    lr: Tensor,
+    tile: int,
+    overlap: int,
+    progress: Callable[[int, int], None] | None,
+) -> Tensor:
+    if scale != int(scale):
+        raise ValueError(f"tiles need an integer scale, got {scale}; use tile=None")
+    scale = int(scale)
+    height, width = lr.shape[-2:]
+    sr = None
+    places = [(rows, columns) for rows in _spans(height, tile, overlap) for columns in _spans(width, tile, overlap)]
+    for done, ((top, bottom, first, last), (left, right, start, stop)) in enumerate(places, 1):
+        piece = run(lr[..., first:last, start:stop])
+        if sr is None:
+            sr = piece.new_empty(*piece.shape[:-2], height * scale, width * scale)
+        inner_rows = slice((top - first) * scale, (bottom - first) * scale)
+        inner_columns = slice((left - start) * scale, (right - start) * scale)
+        sr[..., top * scale : bottom * scale, left * scale : right * scale] = piece[..., inner_rows, inner_columns]
+        if progress:
+            progress(done, len(places))
+    return sr
+
+
+def _spans(n: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
+    """(start, stop) of each kept piece of 0..n, and (first, last) of the wider piece that is computed."""
+    for start in range(0, n, tile):
+        stop = min(start + tile, n)
+        yield start, stop, max(0, start - overlap), min(n, stop + overlap)
+
+
+@torch.no_grad()
+def reach(
+    net: nn.Module, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> int:
+    """How far into a tile its edge is felt, in lr pixels: half the receptive field, measured.
+
+    A random picture is enlarged whole, and again after its left (right, upper, lower) half is cut off. Near the cut
+    the two differ, since a network pads there; the reach is how far.
+
+    Raises: ValueError when the difference reaches across the largest probe: attention over the whole picture, global
+        pooling, or a very deep network. Give `overlap` then.
+    """
+    rng = torch.Generator().manual_seed(0)
+    rounding = max(1e-6, 4 * torch.finfo(dtype).eps)
+    for size in _PROBES:
+        half = size // 2
+        picture = torch.rand(1, channels, size, size, generator=rng).to(device, dtype)
+        whole = net(picture)
+        farthest = 0
+        for side in (0, 1, 4, 6):  # the symmetry that brings this side to the left
+            cut = dihedral(net(inverse_dihedral(dihedral(picture, side)[..., half:], side)), side)
+            change = (cut - dihedral(whole, side)[..., -cut.shape[-1] :]).abs().amax((0, 1, 2))  # of each column
+            changed = (change > rounding).nonzero()
+            farthest = max(farthest, math.ceil((int(changed.max()) + 1) / net.scale) if len(changed) else 0)
+        if farthest < half - 1:
+            return farthest + 2  # 2: what stays below the rounding
+    raise ValueError(
+        f"{type(net).__name__} still looks {half} pixels away, so tiles cannot equal the whole picture; "
+        "use tile=None, or give overlap= and accept seams"
+    )

@@ -1,0 +1,227 @@
+"""How far an enlarged picture is from the true one: MSE, PSNR, SSIM, and the protocol that makes a number comparable."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from srlib.images import grey, to_y
+from srlib.resample import resize
+
+COLOURS = {"y": "Y (BT.601 studio)", "y_full": "Y (full range)", "rgb": "RGB"}
+
+
+def mse(sr: Tensor, hr: Tensor) -> Tensor:
+    """Mean squared error of each picture.
+
+    Shapes: sr, hr (N, C, H, W) in [0, 1] -> (N,).
+    Differs from the paper: nothing known.
+    """
+    _check(sr, hr)
+    return (sr - hr).square().mean((-3, -2, -1))
+
+
+def psnr(sr: Tensor, hr: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each picture in dB, −10·log₁₀ MSE with peak 1; infinite for equal pictures.
+
+    Nothing is cropped, converted or rounded: that is what a `Protocol` is for.
+
+    Shapes: sr, hr (N, C, H, W) in [0, 1] -> (N,).
+    Raises: TypeError for integer images, ValueError for unequal shapes or values far outside [0, 1].
+    Differs from the paper: nothing known; piq and BasicSR bound the value for equal pictures, this does not.
+    """
+    return -10 * mse(sr, hr).log10()
+
+
+def ssim(sr: Tensor, hr: Tensor, *, window: int = 11, sigma: float = 1.5) -> Tensor:
+    """Structural similarity of each picture, mean over positions and channels (Wang et al., IEEE TIP 2004, eq. 13).
+
+    A Gaussian window at every place where it fits whole; C1 = 0.01², C2 = 0.03² for peak 1; population variances.
+
+    Shapes: sr, hr (N, C, H, W) in [0, 1], H and W at least `window` -> (N,).
+    Raises: as `psnr`, and ValueError for pictures smaller than the window.
+    Differs from the paper: nothing known; the authors' later code first shrinks pictures above 256 pixels, this does
+        not. scikit-image gives the same with gaussian_weights=True, sigma=1.5, use_sample_covariance=False and a crop.
+    """
+    _check(sr, hr)
+    if min(sr.shape[-2:]) < window:
+        raise ValueError(f"SSIM needs at least {window} x {window} pixels, got shape {tuple(sr.shape)}")
+    place = torch.arange(window, dtype=torch.float64, device=sr.device) - (window - 1) / 2
+    weight = torch.exp(-0.5 * (place / sigma) ** 2)
+    weight = weight / weight.sum()
+    x, y = sr.double(), hr.double()  # variances are differences of nearly equal numbers
+
+    def mean(image: Tensor) -> Tensor:
+        planes = image.reshape(-1, 1, *image.shape[-2:])
+        blurred = F.conv2d(F.conv2d(planes, weight.view(1, 1, -1, 1)), weight.view(1, 1, 1, -1))
+        return blurred.view(*image.shape[:-2], *blurred.shape[-2:])
+
+    mean_x, mean_y = mean(x), mean(y)
+    var_x, var_y = mean(x * x) - mean_x**2, mean(y * y) - mean_y**2
+    covariance = mean(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (var_x + var_y + c2)
+    return (luminance * structure).mean((-3, -2, -1)).to(sr.dtype)
+
+
+def _check(sr: Tensor, hr: Tensor) -> None:
+    for name, image in (("sr", sr), ("hr", hr)):
+        if not image.is_floating_point():
+            raise TypeError(f"{name} is {image.dtype}; metrics take floats in [0, 1], srlib.images.from_uint8 makes them")
+    if sr.shape != hr.shape or sr.ndim != 4:
+        raise ValueError(f"sr and hr must both be (N, C, H, W), got {tuple(sr.shape)} and {tuple(hr.shape)}")
+    if sr.numel() == 0:
+        raise ValueError(f"nothing to measure: shape {tuple(sr.shape)}")
+    if hr.detach().max() > 2:
+        raise ValueError(f"hr reaches {hr.max():.0f}; metrics take [0, 1], divide by 255")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What is done to both pictures before they are compared; a score without it means nothing.
+
+    Args:
+        colour: "y" (studio-range luma, the papers), "y_full" (full-range luma), "rgb".
+        border: pixels cut from each side; None cuts `scale` of them.
+        bits: round to so many bits, before and after the colour conversion, as MATLAB does with uint8; None: not at all.
+    """
+
+    colour: str = "y"
+    border: int | None = None
+    bits: int | None = 8
+
+    def __post_init__(self) -> None:
+        if self.colour not in COLOURS:
+            raise ValueError(f"colour must be one of {', '.join(COLOURS)}, got {self.colour!r}")
+        if self.border is not None and self.border < 0:
+            raise ValueError(f"border must not be negative, got {self.border}")
+
+    def __str__(self) -> str:
+        return self.describe("scale")
+
+    def describe(self, scale: float | str) -> str:
+        """The words that stand beside every number: "Y (BT.601 studio), border 4, 8-bit"."""
+        border = scale if self.border is None else self.border
+        rounding = "not rounded" if self.bits is None else f"{self.bits}-bit"
+        return f"{COLOURS[self.colour]}, border {border}, {rounding}"
+
+    def convert(self, image: Tensor) -> Tensor:
+        """Colour and rounding, without the crop. A grey picture is its own luma.
+
+        Shapes: (N, C, H, W) -> (N, 1 or 3, H, W).
+        """
+        convert = {"y": to_y, "y_full": grey, "rgb": lambda image: image}[self.colour]
+        return self._round(convert(self._round(image)))
+
+    def prepare(self, image: Tensor, scale: float) -> Tensor:
+        """`convert`, then the crop.
+
+        Shapes: (N, C, H, W) -> (N, 1 or 3, H − 2·border, W − 2·border).
+        """
+        border = math.ceil(scale) if self.border is None else self.border
+        if min(image.shape[-2:]) <= 2 * border:
+            raise ValueError(f"nothing is left of shape {tuple(image.shape)} after a border of {border}")
+        height, width = image.shape[-2:]
+        return self.convert(image)[..., border : height - border, border : width - border]
+
+    def psnr(self, sr: Tensor, hr: Tensor, scale: float) -> Tensor:
+        """`psnr` under this protocol, (N,)."""
+        _check(sr, hr)
+        return psnr(self.prepare(sr, scale), self.prepare(hr, scale))
+
+    def ssim(self, sr: Tensor, hr: Tensor, scale: float) -> Tensor:
+        """`ssim` under this protocol, (N,)."""
+        _check(sr, hr)
+        return ssim(self.prepare(sr, scale), self.prepare(hr, scale))
+
+    def _round(self, image: Tensor) -> Tensor:
+        if self.bits is None:
+            return image
+        top = 2**self.bits - 1
+        return (image.clamp(0, 1) * top).round() / top
+
+
+PAPER = Protocol("y", None, 8)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """PSNR and SSIM of one upscaler on a set: one row for each picture, and their means."""
+
+    scale: float
+    protocol: str
+    rows: tuple[dict, ...]
+
+    @property
+    def psnr(self) -> float:
+        """Mean of the pictures' PSNRs, not the PSNR of their mean error."""
+        return sum(row["psnr"] for row in self.rows) / len(self.rows)
+
+    @property
+    def ssim(self) -> float:
+        return sum(row["ssim"] for row in self.rows) / len(self.rows)
+
+    def as_dict(self) -> dict:
+        return {
+            "scale": self.scale,
+            "protocol": self.protocol,
+            "psnr": self.psnr,
+            "ssim": self.ssim,
+            "images": [dict(row) for row in self.rows],
+        }
+
+    def _repr_markdown_(self) -> str:
+        lines = [f"| ×{self.scale:g}: {self.protocol} | PSNR (dB) | SSIM |", "|:--|--:|--:|"]
+        lines += [f"| {row['name']} | {row['psnr']:.2f} | {row['ssim']:.4f} |" for row in self.rows]
+        return "\n".join([*lines, f"| **mean of {len(self.rows)}** | **{self.psnr:.2f}** | **{self.ssim:.4f}** |"])
+
+
+@torch.no_grad()
+def evaluate(
+    net: Callable[[Tensor], Tensor],
+    images: Iterable[tuple[str, Tensor]],
+    protocol: Protocol = PAPER,
+    degrade: Callable[[Tensor], Tensor] | None = None,
+) -> Scores:
+    """Degrade each hr, let `net` enlarge it, and score the result.
+
+    Under a luma protocol, a `net` for any number of channels (an interpolator) or for one is given the luma, as the
+    papers on Y did: hr to 8-bit Y, lr kept in floating point. Any other is given the picture itself, its lr rounded
+    to the protocol's bits, as a file would be; a grey picture goes through an RGB network as three equal channels.
+
+    Args:
+        net: with attribute `scale`, and `channels` if it is not free; in evaluation mode.
+        images: pairs (name, hr (1, C, H, W)), cut here to a multiple of the scale.
+        degrade: hr -> lr; default bicubic `resize` by 1/scale.
+
+    Raises: ValueError for an empty set or a picture too small for the border or for SSIM, with its name.
+    """
+    degrade = degrade or (lambda hr: resize(hr, 1 / net.scale))
+    rows = tuple(_rows(net, images, protocol, degrade))
+    if not rows:
+        raise ValueError("evaluate got no pictures")
+    return Scores(net.scale, protocol.describe(f"{math.ceil(net.scale)}"), rows)
+
+
+def _rows(net: Callable, images: Iterable, protocol: Protocol, degrade: Callable) -> Iterator[dict]:
+    channels = getattr(net, "channels", None)
+    for name, hr in images:
+        height, width = (int(n - n % net.scale) for n in hr.shape[-2:])
+        hr = hr[..., :height, :width]
+        if protocol.colour != "rgb" and channels in (None, 1):
+            hr = protocol.convert(hr.double())
+            sr = net(degrade(hr).to(torch.float64 if channels is None else torch.float32))
+        else:
+            lr = protocol._round(degrade(hr))
+            sr = net(lr.expand(-1, channels or -1, -1, -1))
+            sr = sr.mean(1, keepdim=True) if hr.shape[1] == 1 else sr
+        sr = sr[..., :height, :width].to(hr)  # a scale that is no integer may give a row too many
+        try:
+            scores = {"psnr": protocol.psnr(sr, hr, net.scale), "ssim": protocol.ssim(sr, hr, net.scale)}
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        yield {"name": name} | {key: value.item() for key, value in scores.items()}

@@ -1,0 +1,110 @@
+"""inference: tiles equal the whole, the ensemble is what its formula says, memory does not grow with the picture."""
+
+import pytest
+import torch
+from torch import nn
+
+from srlib.inference import reach, upscale
+from srlib.models.interpolation import bicubic, lanczos, nearest
+from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
+
+
+class Small(nn.Module):
+    """Five zero-padded convolutions with biases and a pixel shuffle: half receptive field 2 + 4 = 6."""
+
+    def __init__(self, scale: int, channels: int = 3):
+        super().__init__()
+        self.scale = scale
+        layers = [nn.Conv2d(channels, 12, 5, padding=2)]
+        for _ in range(3):
+            layers += [nn.ReLU(), nn.Conv2d(12, 12, 3, padding=1)]
+        layers += [nn.ReLU(), nn.Conv2d(12, channels * scale**2, 3, padding=1), nn.PixelShuffle(scale)]
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, lr):
+        return self.body(lr)
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return Small(scale=3)
+
+
+@pytest.mark.parametrize("size", [(37, 52), (64, 8), (1, 90), (40, 40)])
+@pytest.mark.parametrize("tile", [8, 13, 40])
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_tiles_leave_no_seam(net, size, tile, ensemble):
+    lr = torch.rand(2, 3, *size)
+    whole = upscale(net, lr, tile=None, ensemble=ensemble)
+    tiled = upscale(net, lr, tile=tile, ensemble=ensemble)
+    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("make", [nearest, bicubic, lanczos])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_interpolators_leave_no_seam(make, scale):
+    lr = torch.rand(1, 3, 61, 47)
+    torch.testing.assert_close(upscale(make(scale), lr, tile=16), make(scale)(lr), atol=1e-5, rtol=0)
+
+
+def test_too_small_an_overlap_does_leave_a_seam(net):
+    lr = torch.rand(1, 3, 40, 40)
+    difference = (upscale(net, lr, tile=13, overlap=1) - upscale(net, lr, tile=None)).abs().max()
+    assert difference > 1e-4
+
+
+def test_reach_is_half_the_receptive_field_and_a_margin(net):
+    assert 4 <= reach(net, 3) <= 6 + 2
+    assert reach(bicubic(2), 1) == 2 + 2
+
+
+def test_networks_that_see_everything_are_refused():
+    class Global(nn.Module):
+        scale = 2
+
+        def forward(self, lr):
+            return bicubic(2)(lr) * lr.mean((-2, -1), keepdim=True)
+
+    with pytest.raises(ValueError, match="Global still looks 128 pixels away.*tile=None"):
+        upscale(Global(), torch.rand(1, 3, 300, 20))
+    assert upscale(Global(), torch.rand(1, 3, 300, 20), tile=None).shape == (1, 3, 600, 40)
+
+
+def test_ensemble_is_the_mean_over_the_square(net):
+    lr = torch.rand(1, 3, 9, 14)
+    with torch.no_grad():
+        expected = torch.stack([inverse_dihedral(net(dihedral(lr, k)), k) for k in DIHEDRAL]).mean(0)
+    torch.testing.assert_close(upscale(net, lr, ensemble=True), expected)
+    once, again = upscale(bicubic(2), lr.double(), ensemble=True), bicubic(2)(lr.double())
+    torch.testing.assert_close(once, again, atol=1e-14, rtol=0)  # bicubic does not care how the picture is turned
+
+
+def test_training_mode_is_restored_and_dropout_is_off():
+    noisy = nn.Sequential(nn.Dropout(0.5), nn.Upsample(scale_factor=2))
+    noisy.scale = 2
+    noisy.train()
+    lr = torch.rand(1, 3, 20, 20)
+    assert torch.equal(upscale(noisy, lr, tile=8, overlap=2), nn.Upsample(scale_factor=2)(lr)) and noisy.training
+
+
+def test_progress_counts_tiles(net):
+    calls = []
+    upscale(net, torch.rand(1, 3, 20, 33), tile=16, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(k, 6) for k in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    "lr, options, error, words",
+    [
+        (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), {}, TypeError, "srlib.images"),
+        (torch.rand(3, 4, 4), {}, ValueError, r"\(N, C, h, w\)"),
+        (torch.rand(1, 3, 0, 4), {}, ValueError, "empty"),
+        (torch.rand(1, 3, 4, 4), {"tile": 0}, ValueError, "tile"),
+        (torch.rand(1, 3, 4, 4), {"overlap": -1}, ValueError, "overlap"),
+        (torch.rand(1, 3, 40, 40), {"tile": 8, "scale": 1.5}, ValueError, "integer scale"),
+    ],
+)
+def test_errors(lr, options, error, words):
+    with pytest.raises(error, match=words):
+        upscale(bicubic(options.pop("scale", 2)), lr, **options)
