@@ -1,0 +1,44 @@
+"""What several test files need."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def write_header_only_png(path, width, height):
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b""))
+
+
+@pytest.fixture
+def bad_files(tmp_path):
+    """Every kind of file that is not one whole still picture, and one that is not there."""
+    rgb = np.random.default_rng(0).integers(0, 256, (99, 153, 3), dtype=np.uint8)
+    deep = np.random.default_rng(1).integers(0, 65536, (99, 153, 3), dtype=np.uint16)
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "empty.png").touch()
+    (folder / "text.jpg").write_text("not a picture at all")
+    whole = io.BytesIO()
+    Image.fromarray(rgb).save(whole, "PNG")
+    (folder / "truncated.png").write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    whole = io.BytesIO()
+    Image.fromarray(rgb).save(whole, "JPEG")
+    (folder / "truncated.jpg").write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    encoded = cv2.imencode(".png", deep)[1].tobytes()
+    (folder / "truncated16.png").write_bytes(encoded[: len(encoded) // 2])
+    write_header_only_png(folder / "bomb.png", 50_000, 50_000)
+    write_header_only_png(folder / "bigger_bomb.png", 15_000, 14_000)
+    Image.fromarray(rgb[..., 0].astype(np.float32)).save(folder / "float.tif")
+    frames = [Image.fromarray(rgb), Image.fromarray(255 - rgb)]
+    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
+    (folder / "folder.png").mkdir()
+    return [*sorted(folder.iterdir()), folder / "missing.png"]
