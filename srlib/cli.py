@@ -18,7 +18,7 @@ from tqdm import tqdm
 from srlib import datasets, fetching, images, metrics
 from srlib.inference import upscale
 from srlib.models import interpolation
-from srlib.photo import FORMATS, ImageError, Photo, writable
+from srlib.photo import FORMATS, ImageError, writable
 from srlib.resample import resize
 
 INTERPOLATORS = {
