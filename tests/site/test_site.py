@@ -1,0 +1,245 @@
+"""The built site: every page there, nothing from elsewhere, everything a reader can move moves."""
+
+import io
+import re
+import shutil
+import subprocess
+import time
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from PIL import Image
+
+from book import build
+from book.pages import ROOT, chapters, pages, settings
+
+pytestmark = pytest.mark.site
+each_page = pytest.mark.parametrize("page", pages())
+each_chapter = pytest.mark.parametrize("page", chapters())
+
+FILE_LIKE = re.compile(r"[/\\]|\.(?:png|jpe?g|svg|gif|webp)$", re.IGNORECASE)
+# Attributes by which a page loads something; links that a reader follows are not among them.
+LOADS = [
+    ("script", "src"), ("img", "src"), ("img", "srcset"), ("iframe", "src"), ("video", "src"),
+    ("source", "src"), ("source", "srcset"), ("object", "data"), ("embed", "src"),
+]  # fmt: skip
+LOADING_LINKS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "preconnect", "dns-prefetch"}
+
+
+def soup(site, page: str) -> BeautifulSoup:
+    return BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def tracked() -> set[str]:
+    """The files git has or would add; outside a checkout, the files that are there."""
+    if shutil.which("git") and (ROOT / ".git").exists():
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        return {name for name in listed.split("\0") if (ROOT / name).is_file()}
+    return {path.relative_to(ROOT).as_posix() for path in (ROOT / "book").rglob("*") if path.is_file()}
+
+
+def test_the_build_left_no_problem(site):
+    assert build.problems() == []
+
+
+def test_the_build_notices_what_went_wrong(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "SITE", tmp_path)
+    assert len(build.problems()) == 1 + len(pages())
+    assert "index.html is missing" in build.problems()
+    for page in chapters():
+        (tmp_path / page).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{page}.html").write_text('<div class="output traceback highlight-ipythontb">')
+        assert f"{page}: a cell failed" in build.problems()
+        assert f"{page}: no cell has an output, so the chapter was not executed" in build.problems()
+
+
+@each_page
+def test_pictures_have_alt_text(site, page):
+    for picture in soup(site, page).find_all("img"):
+        alt = picture.get("alt")
+        hidden = picture.get("aria-hidden") == "true" or picture.get("role") == "presentation"
+        assert (alt == "" and hidden) or (alt and alt.strip() and not FILE_LIKE.search(alt)), str(picture)[:300]
+
+
+@each_page
+def test_pages_load_nothing_from_elsewhere(site, page):
+    html = soup(site, page)
+    sources = [tag[name] for kind, name in LOADS for tag in html.find_all(kind) if tag.get(name)]
+    links = html.find_all("link", href=True)
+    sources += [link["href"] for link in links if LOADING_LINKS & set(link.get("rel", []))]
+    assert [source[:200] for source in sources if re.match(r"(?:https?:)?//", source)] == []
+
+
+def test_styles_load_nothing_from_elsewhere(site):
+    outside = re.compile(r"(?:url\(|@import)\s*['\"]?\s*(?:https?:)?//")
+    styles = {path.name: path.read_text(encoding="utf-8") for path in site.rglob("*.css")}
+    assert [name for name, text in styles.items() if outside.search(text)] == []
+
+
+@each_page
+def test_internal_links_resolve(site, page):
+    here = site / f"{page}.html"
+    anchors = {}
+    for link in soup(site, page).find_all("a", href=True):
+        parts = urlsplit(link["href"])
+        if parts.scheme or parts.netloc:
+            continue
+        target = (here.parent / unquote(parts.path)).resolve() if parts.path else here
+        assert target.is_file(), f"{link['href']} leads nowhere"
+        if parts.fragment and target.suffix == ".html":
+            if target not in anchors:
+                html = BeautifulSoup(target.read_text(encoding="utf-8"), "html.parser")
+                anchors[target] = {tag["id"] for tag in html.find_all(id=True)}
+            assert unquote(parts.fragment) in anchors[target], f"{link['href']} names no place on its page"
+
+
+@each_page
+def test_launch_buttons_name_files_in_the_repository(site, page):
+    owner = settings()["repository"]["url"].removeprefix("https://github.com/")
+    colab = re.compile(rf"https://colab\.research\.google\.com/github/{owner}/blob/main/(.+)")
+    binder = re.compile(rf"https://mybinder\.org/v2/gh/{owner}/main\?urlpath=lab/tree/(.+)")
+    files, found = tracked(), {"colab": [], "binder": []}
+    for link in soup(site, page).find_all("a", href=True):
+        for name, pattern in (("colab", colab), ("binder", binder)):
+            if name in urlsplit(link["href"]).netloc:
+                opened = pattern.fullmatch(link["href"])
+                assert opened, f"{link['href']} is not the address of this repository"
+                assert opened[1] in files and opened[1].endswith(".ipynb")
+                found[name].append(opened[1])
+    if page in chapters():
+        assert found["colab"] and found["binder"]
+
+
+@each_page
+def test_page_opens_with_the_network_cut(visit, page):
+    seen = visit(f"{page}.html")
+    assert seen.status == 200
+    assert seen.foreign == []
+    assert seen.missing == []
+    assert seen.errors == []
+    broken = "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.alt)"
+    assert seen.page.evaluate(broken) == []
+
+
+@each_page
+def test_mathematics_is_drawn(visit, page):
+    seen = visit(f"{page}.html").page
+    formulas = seen.locator("main .math").count()
+    assert seen.locator("main .math mjx-container").count() == formulas
+    assert seen.locator("mjx-merror").count() == 0
+    if formulas:
+        assert seen.locator("main .math mjx-container").first.bounding_box()["width"] > 0
+
+
+@each_page
+def test_page_fits_a_telephone(visit, page):
+    seen = visit(f"{page}.html", width=390).page
+    assert seen.evaluate("() => document.documentElement.scrollWidth") <= 390
+
+
+def test_front_page_leads_into_the_book(site):
+    refresh = soup(site, "index").find("meta", attrs={"http-equiv": "Refresh"})
+    assert refresh["content"].partition("url=")[2] == f"{pages()[0]}.html"
+
+
+def test_search_finds_a_word(visit):
+    seen = visit("search.html?q=interpolation")
+    seen.page.locator("#search-results li").first.wait_for()
+    assert seen.foreign == [] and seen.errors == []
+
+
+class Picture:
+    """What a widget shows: its stage, without the line, the labels and the form fields that lie on it."""
+
+    def __init__(self, page, widget):
+        self.page, self.stage = page, widget.locator(".srlib-stage").first
+        page.add_style_tag(content=".srlib-line, .srlib-name { opacity: 0 !important }")
+        page.add_style_tag(content="* { outline: none !important }")
+        self.stage.evaluate("stage => stage.scrollIntoView({block: 'center'})")
+        self.last = self.pixels()
+
+    def pixels(self) -> np.ndarray:
+        shot = Image.open(io.BytesIO(self.stage.screenshot())).convert("RGB")
+        return np.asarray(shot)[2:-2, 2:-2]  # the outermost pixels are mixed with the page around
+
+    def changes(self, seconds: float = 5.0) -> bool:
+        """Wait until more than one pixel in a hundred differs from the last look."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            now = self.pixels()
+            if now.shape == self.last.shape and (now != self.last).any(axis=2).mean() > 0.01:
+                self.last = now
+                return True
+            self.page.wait_for_timeout(100)
+        return False
+
+
+def drag(page, element, start: float, end: float) -> None:
+    """Press the mouse inside an element at a fraction of its width, and let go at another."""
+    box = element.bounding_box()
+    height = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + start * box["width"], height)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], height, steps=8)
+    page.mouse.up()
+
+
+def widgets(page, kind: str) -> list:
+    return page.locator(f"figure.srlib-widget.srlib-{kind}").all()
+
+
+def test_interpolation_has_both_kinds_of_widget(site):
+    html = soup(site, "book/pixels/interpolation")
+    assert html.select("figure.srlib-widget.srlib-explore input[type=range]")
+    assert html.select("figure.srlib-widget.srlib-compare input[type=range]")
+
+
+@each_chapter
+def test_dragging_a_slider_changes_the_picture(visit, page):
+    seen = visit(f"{page}.html")
+    for widget in widgets(seen.page, "explore"):
+        for slider in widget.locator("input[type=range]").all():
+            picture = Picture(seen.page, widget)
+            slider.scroll_into_view_if_needed()
+            before = float(slider.input_value())
+            low, high = (float(slider.get_attribute(name)) for name in ("min", "max"))
+            at = 0.5 if high == low else (before - low) / (high - low)
+            width = slider.bounding_box()["width"]
+            margin = 8 / width  # the middle of the thumb never reaches the ends
+            drag(seen.page, slider, margin + at * (1 - 2 * margin), 0.02 if at > 0.5 else 0.98)
+            assert float(slider.input_value()) != before
+            assert picture.changes(), "the slider moved, the picture did not"
+            slider.focus()
+            seen.page.keyboard.press("End" if at > 0.5 else "Home")
+            assert picture.changes(), "the slider moved by keyboard, the picture did not"
+    assert seen.errors == [] and seen.foreign == []
+
+
+@each_chapter
+def test_dragging_a_comparer_changes_the_picture(visit, page):
+    seen = visit(f"{page}.html")
+    for widget in widgets(seen.page, "compare"):
+        picture = Picture(seen.page, widget)
+        drag(seen.page, picture.stage, 0.5, 0.1)
+        assert picture.changes(), "the line did not follow the mouse"
+        slider = widget.locator("input[type=range]").first
+        assert float(slider.input_value()) == pytest.approx(10, abs=2)
+        slider.focus()
+        seen.page.keyboard.press("End")
+        assert picture.changes(), "the slider moved by keyboard, the picture did not"
+        picture.stage.focus()
+        for _ in range(20):
+            seen.page.keyboard.press("ArrowLeft")
+        assert picture.changes(), "arrow keys on the picture did not move the line"
+    assert seen.errors == [] and seen.foreign == []
+
+
+@each_chapter
+def test_widgets_show_the_same_pixels_in_the_dark_theme(visit, page):
+    light, dark = visit(f"{page}.html").page, visit(f"{page}.html", scheme="dark").page
+    for kind in ("compare", "explore"):
+        for one, other in zip(widgets(light, kind), widgets(dark, kind), strict=True):
+            assert np.array_equal(Picture(light, one).last, Picture(dark, other).last)
