@@ -1,6 +1,6 @@
 """Score every shipped model on Set5, Set14 and BSD100 and write data/results/benchmark.csv.
 
-    SRLIB_DATA=<folder with the sets> python benchmarks/scores.py
+SRLIB_DATA=<folder with the sets> python benchmarks/scores.py
 """
 
 import csv
@@ -31,7 +31,7 @@ def main() -> None:
                 )
                 print(*rows[-1].values())
     with RESULT.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -1,6 +1,6 @@
 """Peak memory of `upscale` on a 4000 x 6000 RGB picture, beyond the picture and its result.
 
-    python benchmarks/upscale_memory.py
+python benchmarks/upscale_memory.py
 """
 
 import multiprocessing

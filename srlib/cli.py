@@ -244,7 +244,8 @@ def _models(options: argparse.Namespace) -> int:
     sets = list(dict.fromkeys(row["set"] for row in rows))
     print(f"{'model':<16}{'scale':>6}{'parameters':>12}" + "".join(f"{name + ' dB':>12}" for name in sets))
     for model, scale in dict.fromkeys((row["model"], row["scale"]) for row in rows):
-        scored = {row["set"]: f"{float(row['psnr']):.2f}" for row in rows if (row["model"], row["scale"]) == (model, scale)}
+        mine = [row for row in rows if (row["model"], row["scale"]) == (model, scale)]
+        scored = {row["set"]: f"{float(row['psnr']):.2f}" for row in mine}
         parameters = sum(p.numel() for p in _model(model, int(scale)).parameters())
         print(f"{model:<16}{'×' + scale:>6}{parameters:>12,}" + "".join(f"{scored.get(n, '–'):>12}" for n in sets))
     protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))

@@ -96,9 +96,7 @@ def find(name: str) -> Path:
     """
     found = find_in(places(), name)
     if found is None:
-        looked = ", ".join(
-            f"{place}" if place.is_dir() else f"{place} (no such folder)" for place in places()
-        )
+        looked = ", ".join(f"{place}" if place.is_dir() else f"{place} (no such folder)" for place in places())
         command = f"get it with: srlib fetch {name}, or " if name in manifest() else ""
         raise FileNotFoundError(
             f"the set {name} is not on this machine; looked in {looked}; "
@@ -129,9 +127,7 @@ def images_of(name: str) -> Iterator[tuple[str, Tensor]]:
 
 def places() -> list[Path]:
     """The folders searched for sets: those of $SRLIB_DATA, in order, then the user cache."""
-    listed = [
-        Path(entry).expanduser() for entry in os.environ.get("SRLIB_DATA", "").split(os.pathsep) if entry
-    ]
+    listed = [Path(entry).expanduser() for entry in os.environ.get("SRLIB_DATA", "").split(os.pathsep) if entry]
     return [*listed, Path(pooch.os_cache("srlib"))]
 
 

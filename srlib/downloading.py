@@ -86,9 +86,7 @@ class _Resume:
             if "text/html" in reply.headers.get("Content-Type", ""):
                 raise FetchError(f"{url}: the server sent a web page instead of the file")
             if self.size is not None and total is not None and total != self.size:
-                raise FetchError(
-                    f"{url}: has {total} bytes instead of {self.size}; the file there has changed"
-                )
+                raise FetchError(f"{url}: has {total} bytes instead of {self.size}; the file there has changed")
             if old is not None and not start:
                 old.unlink()
             self._check_room(total, start)

@@ -126,9 +126,7 @@ def _from_any(entry: dict, home: Path, work: Path, progress: Progress | None) ->
     for source in entry["source"]:
         known = next((f"{kind}:{source[kind]}" for kind in ("sha256", "md5") if kind in source), None)
         try:
-            archive = download(
-                source["url"], work, known_hash=known, size=source.get("bytes"), progress=progress
-            )
+            archive = download(source["url"], work, known_hash=known, size=source.get("bytes"), progress=progress)
             path = _install(archive, entry, source, home, work / "unpacked")
         except FetchError as error:
             problems.append(str(error))

@@ -14,6 +14,7 @@ from srlib.photo import ImageError, Photo, load, quantise, save, to_float
 __all__ = ["ImageError", "Photo", "from_uint8", "from_ycbcr", "grey", "load", "read", "save", "to_uint8", "to_y",
            "to_ycbcr", "write"]  # fmt: skip
 
+
 def read(path: str | os.PathLike) -> Tensor:
     """Read a picture, turned upright by its EXIF tag; alpha is dropped (`load` keeps it).
 

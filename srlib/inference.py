@@ -101,9 +101,7 @@ def _spans(n: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int
 
 
 @torch.no_grad()
-def reach(
-    net: nn.Module, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
-) -> int:
+def reach(net: nn.Module, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32) -> int:
     """How far into a tile its edge is felt, in lr pixels: half the receptive field, measured.
 
     A random picture is enlarged whole, and again after its left (right, upper, lower) half is cut off. Near the cut

@@ -40,9 +40,7 @@ def dead_leaves(
     height, width = (size, size) if isinstance(size, int) else size
     largest = max(height, width) if radius_max is None else radius_max
     if not colours.is_floating_point():
-        raise TypeError(
-            f"colours must be a float image in [0, 1], got {colours.dtype}; convert with srlib.images"
-        )
+        raise TypeError(f"colours must be a float image in [0, 1], got {colours.dtype}; convert with srlib.images")
     if colours.ndim != 4 or len(colours) != 1:
         raise ValueError(f"colours must be one image (1, C, H, W), got shape {tuple(colours.shape)}")
     if min(height, width, supersample) < 1 or not 0 < radius_min < largest:
@@ -73,9 +71,7 @@ class DeadLeaves:
     Shapes: stream[i] -> (1, C, H, W) in [0, 1].
     """
 
-    def __init__(
-        self, photos: Sequence[Tensor], size: int | tuple[int, int] = 256, *, seed: int = 0, **options: float
-    ):
+    def __init__(self, photos: Sequence[Tensor], size: int | tuple[int, int] = 256, *, seed: int = 0, **options: float):
         if not photos:
             raise ValueError("DeadLeaves needs at least one photograph to take colours from")
         channels = max(photo.shape[1] for photo in photos)
@@ -97,9 +93,7 @@ class DeadLeaves:
 def generator(seed: int, index: int) -> torch.Generator:
     """The generator of sample `index` of a stream, unrelated to its neighbours' and to any order of calls."""
     digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
-    return torch.Generator().manual_seed(
-        int.from_bytes(digest[:4], "little")
-    )  # torch keeps 32 bits of a seed
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))  # torch keeps 32 bits of a seed
 
 
 def leaf_radii(count: int, rng: torch.Generator, radius_min: float, radius_max: float) -> Tensor:
@@ -108,9 +102,7 @@ def leaf_radii(count: int, rng: torch.Generator, radius_min: float, radius_max: 
     Shapes: -> (count,) float64.
     """
     u = torch.rand(count, generator=rng, dtype=torch.float64)
-    return (
-        1 / (radius_min**-2 + u * (radius_max**-2 - radius_min**-2)).sqrt()
-    )  # exactly rounded on every machine
+    return 1 / (radius_min**-2 + u * (radius_max**-2 - radius_min**-2)).sqrt()  # exactly rounded on every machine
 
 
 class _Disks(NamedTuple):
@@ -165,9 +157,7 @@ def _first(disks: _Disks, bare: np.ndarray, height: int, width: int) -> np.ndarr
     top = np.clip(np.ceil(disks.y - disks.radius - 0.5), 0, height).astype(np.int64)
     bottom = np.clip(np.floor(disks.y + disks.radius + 0.5), 0, height).astype(np.int64)
     rows = np.maximum(bottom - top, 0)[::-1]
-    disk = np.repeat(
-        np.arange(len(rows) - 1, -1, -1, dtype=np.int32), rows
-    )  # backwards: the nearest is laid last
+    disk = np.repeat(np.arange(len(rows) - 1, -1, -1, dtype=np.int32), rows)  # backwards: the nearest is laid last
     y = _ramps(top[::-1], rows)
     half = np.sqrt(np.maximum(disks.radius[disk] ** 2 - (y + 0.5 - disks.y[disk]) ** 2, 0))
     left = np.clip(np.ceil(disks.x[disk] - half - 0.5), 0, width).astype(np.int64)

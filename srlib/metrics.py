@@ -1,4 +1,4 @@
-"""How far an enlarged picture is from the true one: MSE, PSNR, SSIM, and the protocol that makes a number comparable."""
+"""How far an enlarged picture is from the true one: MSE, PSNR, SSIM, and the protocol under which they compare."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -71,7 +71,7 @@ def ssim(sr: Tensor, hr: Tensor, *, window: int = 11, sigma: float = 1.5) -> Ten
 def _check(sr: Tensor, hr: Tensor) -> None:
     for name, image in (("sr", sr), ("hr", hr)):
         if not image.is_floating_point():
-            raise TypeError(f"{name} is {image.dtype}; metrics take floats in [0, 1], srlib.images.from_uint8 makes them")
+            raise TypeError(f"{name} is {image.dtype}; metrics take floats in [0, 1], see srlib.images.from_uint8")
     if sr.shape != hr.shape or sr.ndim != 4:
         raise ValueError(f"sr and hr must both be (N, C, H, W), got {tuple(sr.shape)} and {tuple(hr.shape)}")
     if sr.numel() == 0:
@@ -87,7 +87,7 @@ class Protocol:
     Args:
         colour: "y" (studio-range luma, the papers), "y_full" (full-range luma), "rgb".
         border: pixels cut from each side; None cuts `scale` of them.
-        bits: round to so many bits, before and after the colour conversion, as MATLAB does with uint8; None: not at all.
+        bits: round to so many bits before and after the colour conversion, as MATLAB does with uint8; None: never.
     """
 
     colour: str = "y"

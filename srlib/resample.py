@@ -183,12 +183,13 @@ def _geometry(
     if size is None:  # 1e-9: 0.1 · 30 is 3.0000000000000004 in floating point
         size = tuple(max(1, math.ceil(n * s - 1e-9)) for n, s in zip(size_in, scales, strict=True))
     return [
-        (n_in, int(n_out), float(s), float(o))
-        for n_in, n_out, s, o in zip(size_in, size, scales, offset, strict=True)
+        (n_in, int(n_out), float(s), float(o)) for n_in, n_out, s, o in zip(size_in, size, scales, offset, strict=True)
     ]
 
 
-def _run(image: Tensor, plan: list[tuple[int, int, float, float]], kernel: Kernel, antialias: bool, transpose: bool) -> Tensor:
+def _run(
+    image: Tensor, plan: list[tuple[int, int, float, float]], kernel: Kernel, antialias: bool, transpose: bool
+) -> Tensor:
     axes = sorted((-2, -1), key=lambda axis: plan[axis][2])  # the smaller scale first, as MATLAB: less to do after
     dtype = image.dtype if image.dtype == torch.float64 else torch.float32
     result = image.to(dtype)

@@ -98,9 +98,7 @@ def pixel_art() -> Tensor:
     Shapes: -> (1, 3, 28, 28) in [0, 1].
     """
     colours = {entry[0]: list(bytes.fromhex(entry[1:])) for entry in _PALETTE.split()}
-    return images.from_uint8(
-        np.array([[colours[key] for key in row] for row in _OWL.split()], dtype=np.uint8)
-    )
+    return images.from_uint8(np.array([[colours[key] for key in row] for row in _OWL.split()], dtype=np.uint8))
 
 
 def text_picture(

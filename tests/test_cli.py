@@ -48,8 +48,9 @@ def test_upscale_in_tiles_with_ensemble_changes_nothing_for_bicubic(picture):
 def test_upscale_keeps_depth_alpha_and_profile(tmp_path):
     pixels, alpha = torch.rand(1, 3, 9, 11), torch.rand(1, 1, 9, 11)
     images.save(tmp_path / "deep.png", images.Photo(pixels, alpha, bits=16, icc=b"profile"))
-    assert main(["upscale", str(tmp_path / "deep.png"), str(tmp_path / "out.png"), "--model", "nearest", "--scale", "2"]) == 0
-    result = images.load(tmp_path / "out.png")
+    target = tmp_path / "out.png"
+    assert main(["upscale", str(tmp_path / "deep.png"), str(target), "--model", "nearest", "--scale", "2"]) == 0
+    result = images.load(target)
     assert result.bits == 16 and result.icc == b"profile"
     torch.testing.assert_close(result.pixels, nearest(2)(pixels), atol=1e-4, rtol=0)
     assert result.alpha.shape == (1, 1, 18, 22)
@@ -158,10 +159,10 @@ def test_models_lists_what_there_is(capsys):
 
 
 def test_as_a_module_in_another_process(picture):
-    done = subprocess.run(
-        [sys.executable, "-m", "srlib", "upscale", picture, picture.with_name("out.png"), "--scale", "2"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    def run(*arguments):
+        return subprocess.run([sys.executable, "-m", "srlib", *arguments], capture_output=True, text=True)
+
+    done = run("upscale", picture, picture.with_name("out.png"), "--scale", "2")
     assert (done.returncode, done.stdout) == (0, "") and images.read(picture.with_name("out.png")).shape[-1] == 44
-    done = subprocess.run([sys.executable, "-m", "srlib", "upscale", "missing.png", "x.png"], capture_output=True, text=True)
+    done = run("upscale", "missing.png", "x.png")
     assert done.returncode == 2 and done.stderr == "srlib: missing.png: no such file\n"

@@ -57,9 +57,7 @@ def test_a_photograph_equals_what_scikit_image_gives():
 def test_photographs_do_not_import_scikit_image():
     code = "import sys; from srlib.datasets import photo; photo('camera'); print('skimage' in sys.modules)"
     root = Path(__file__).parents[1]
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert result.stdout.strip() == "False"
 
 

@@ -375,9 +375,7 @@ def test_the_shipped_manifest_is_complete():
         for source in entry["source"]:
             assert set(source) <= {"url", "bytes", "sha256", "md5", "files_md5", "inside"}, name
             assert source["url"].startswith("https://")
-            assert {"sha256", "md5", "files_md5"} & set(source) or "pixels" in entry, (
-                f"{name} has no checksum"
-            )
+            assert {"sha256", "md5", "files_md5"} & set(source) or "pixels" in entry, f"{name} has no checksum"
             assert len(source.get("sha256", "0" * 64)) == 64 and len(source.get("md5", "0" * 32)) == 32
 
 

@@ -45,7 +45,8 @@ def test_grey_one_bit_and_palette(tmp_path):
     assert bits.shape == (1, 1, 11, 17) and set(bits.unique().tolist()) == {0.0, 1.0}
     palette = Image.fromarray(RGB).quantize(16)
     palette.save(tmp_path / "palette.png")
-    torch.testing.assert_close(images.read(tmp_path / "palette.png"), as_tensor(np.asarray(palette.convert("RGB"))) / 255)
+    expected = as_tensor(np.asarray(palette.convert("RGB"))) / 255
+    torch.testing.assert_close(images.read(tmp_path / "palette.png"), expected)
 
 
 def test_cmyk_becomes_rgb(tmp_path):

@@ -45,9 +45,7 @@ def test_painting_equals_disk_by_disk(height, width):
     whole = leaves._first(disks, np.arange(height * width), height, width).reshape(height, width)
     np.testing.assert_array_equal(np.maximum(whole, -1), expected)
     some = np.flatnonzero(generator_mask(height * width))
-    np.testing.assert_array_equal(
-        np.maximum(leaves._first(disks, some, height, width), -1), expected.ravel()[some]
-    )
+    np.testing.assert_array_equal(np.maximum(leaves._first(disks, some, height, width), -1), expected.ravel()[some])
 
 
 def generator_mask(n):

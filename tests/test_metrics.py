@@ -1,13 +1,12 @@
 """metrics against scikit-image, hand-made values, and the published bicubic numbers."""
 
 import math
-import os
-from pathlib import Path
 
 import pytest
 import torch
 from skimage.metrics import structural_similarity
 
+from srlib.datasets import find_in, images_of, places
 from srlib.images import to_y
 from srlib.metrics import PAPER, Protocol, evaluate, mse, psnr, ssim
 from srlib.models.interpolation import bicubic
@@ -18,11 +17,6 @@ PUBLISHED = {  # bicubic in the tables of VDSR, EDSR and RCAN, as the mean over 
     ("Set14", 2): 30.23, ("Set14", 3): 27.54, ("Set14", 4): 26.00,
     ("BSD100", 2): 29.56, ("BSD100", 3): 27.21, ("BSD100", 4): 25.96,
 }  # fmt: skip
-
-
-def has(name):
-    roots = os.environ.get("SRLIB_DATA", "").split(os.pathsep)
-    return any((Path(root) / name / "HR").is_dir() for root in roots if root)
 
 
 def test_psnr_known_values():
@@ -142,9 +136,9 @@ def test_evaluate_errors_name_the_picture():
 
 
 @pytest.mark.parametrize("name", ["Set5", "Set14", "BSD100"])
-@pytest.mark.skipif(not all(has(n) for n, _ in PUBLISHED), reason="benchmark sets not in $SRLIB_DATA (srlib fetch Set5)")
+@pytest.mark.skipif(
+    not all(find_in(places(), name) for name, _ in PUBLISHED), reason="no benchmark sets in $SRLIB_DATA"
+)
 def test_published_bicubic_numbers(name):
-    from srlib.datasets import images_of
-
     for scale in (2, 3, 4):
         assert round(evaluate(bicubic(scale), images_of(name)).psnr, 2) == PUBLISHED[name, scale]

@@ -20,7 +20,7 @@ each_chapter = pytest.mark.parametrize("page", chapters())
 LEAST_EXERCISES = 3
 MOST_SECONDS, MOST_MEGABYTES = 60, 1500  # of a chapter on two cores; Binder gives 2 GB
 # Below these a chapter is small, and measuring it says more about the machine than about the chapter.
-SMALL_SECONDS, SMALL_MEGABYTES = 20, 400
+SMALL_SECONDS, SMALL_MEGABYTES = 30, 400
 COMPUTE = re.compile(
     r"^\*\*CPU\*\* (?P<cpu>\d+(?:\.\d+)?) (?P<cpu_unit>s|min) · "
     r"\*\*GPU\*\* (?P<gpu>\d+(?:\.\d+)?) (?P<gpu_unit>s|min) · "
@@ -155,6 +155,17 @@ def test_outputs_have_no_warning_and_pictures_have_alt_text(page, runs):
             if any(kind.startswith("image/") for kind in output.get("data", {})):
                 alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
                 assert len(alt) >= 15, f"set the cell's metadata mystnb.image.alt\n{cell.source}"
+
+
+@each_chapter
+def test_stubs_fail_and_solutions_pass(page, runs):
+    said = {"exercise-stub": [], "solution": []}
+    for cell in (cell for cell in runs[page].notebook.cells if cell.cell_type == "code"):
+        for tag in said.keys() & set(cell.metadata.get("tags", [])):
+            said[tag].append("".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs))
+    assert len(said["exercise-stub"]) == len(said["solution"]) >= LEAST_EXERCISES
+    assert all("not written yet" in text for text in said["exercise-stub"])
+    assert all(text.startswith("✓") for text in said["solution"]), "end the cell with check(...), to show its answer"
 
 
 @each_chapter

@@ -7,7 +7,9 @@ from srlib.models.interpolation import Interpolator, bicubic, bilinear, lanczos,
 from srlib.resample import resize
 
 
-@pytest.mark.parametrize("make, kernel", [(nearest, "nearest"), (bilinear, "bilinear"), (bicubic, "bicubic"), (lanczos, "lanczos3")])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, kernel", [(nearest, "nearest"), (bilinear, "bilinear"), (bicubic, "bicubic"), (lanczos, "lanczos3")]
+)
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 1.5])
 def test_contract(make, kernel, scale):
     net = make(scale)
