@@ -49,6 +49,10 @@ def test_right_answers_in_any_number_type_pass(doubling, answer):
     assert check("toy-double", answer) == Result("toy-double", True, "right.")
 
 
+def test_a_notebook_shows_the_sentence_as_text():
+    assert Result("a-b", False, "x < y & z")._repr_html_() == "<p>✗ a-b: x &lt; y &amp; z</p>"
+
+
 def test_wrong_use_is_an_error():
     with pytest.raises(ValueError, match="there are .*interpolation-cubic"):
         check("interpolation-cubics", not_written)

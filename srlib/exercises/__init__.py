@@ -8,6 +8,7 @@ chapter X are the module-level `EXERCISES` of `srlib.exercises.X`.
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ class Result:
 
     def __repr__(self) -> str:
         return f"{'✓' if self.passed else '✗'} {self.name}: {self.hint}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>"  # a paragraph wraps; plain output would run out of the page
 
 
 def names() -> list[str]:
