@@ -108,8 +108,10 @@ def run(path: Path) -> Run:
         on_cell_executed=after_cell,
     )
     with open(BUILD / "kernel.log", "a", encoding="utf-8") as log:
-        # Pages have no kernel: widgets are to come as HTML alone.
-        client.execute(stderr=log, env=os.environ | {"SRLIB_STATIC": "1"})
+        # Threads that wait asleep: spinning ones slow a busy machine down tenfold. Pages have no kernel: widgets are
+        # to come as HTML alone.
+        environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"SRLIB_STATIC": "1"}
+        client.execute(stderr=log, env=environment)
     bundle = CacheBundleIn(notebook, str(path), data=measured)
     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     return Run(notebook, measured["execution_seconds"], measured["peak_megabytes"], cached=False)
