@@ -201,15 +201,21 @@ def _evaluate(options: argparse.Namespace) -> int:
     pictures: Iterable = datasets.folder(folder) if folder.is_dir() else datasets.images_of(options.on)
     pictures = tqdm(pictures, unit="picture", leave=False, disable=not sys.stderr.isatty())
     scores = metrics.evaluate(net, pictures, metrics.Protocol(options.colour, options.border))
-    count = len(scores.rows)
+    count, name = len(scores.rows), _set_name(folder)
     print(
-        f"{options.model} ×{options.scale} on {folder.name}: PSNR {scores.psnr:.2f} dB, SSIM {scores.ssim:.4f} "
+        f"{options.model} ×{options.scale} on {name}: PSNR {scores.psnr:.2f} dB, SSIM {scores.ssim:.4f} "
         f"({scores.protocol}; mean of {count} picture{'s' * (count != 1)})"
     )
     if options.json:
-        report = {"model": options.model, "set": folder.name} | scores.as_dict()
+        report = {"model": options.model, "set": name} | scores.as_dict()
         _write_text(Path(options.json), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return 0
+
+
+def _set_name(folder: Path) -> str:
+    """What a folder of pictures is called: Set5, also for Set5/HR."""
+    folder = folder.resolve() if folder.is_dir() else folder
+    return folder.parent.name if folder.name == "HR" else folder.name
 
 
 def _check_json(path: Path) -> None:

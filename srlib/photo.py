@@ -1,5 +1,6 @@
 """Picture files: what they carry, read and written whole or not at all (PNG, JPEG, WebP, TIFF, BMP; 8 and 16 bits)."""
 
+import io
 import os
 import struct
 import warnings
@@ -179,10 +180,9 @@ def save(path: str | os.PathLike, photo: Photo) -> None:
     writable(path, bits=photo.bits, alpha=photo.alpha is not None)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        _encode(partial, FORMATS[path.suffix.lower()], photo)
+        # encoded in memory: libtiff writes lines of its own to stderr when a disk is full
+        partial.write_bytes(_encode(FORMATS[path.suffix.lower()], photo))
         os.replace(partial, path)
-    except ImageError:
-        raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path}: cannot write {pixels.shape[3]} x {pixels.shape[2]} pixels ({reason})") from error
@@ -190,14 +190,13 @@ def save(path: str | os.PathLike, photo: Photo) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _encode(partial: Path, kind: str, photo: Photo) -> None:
+def _encode(kind: str, photo: Photo) -> bytes:
     parts = [photo.pixels] if photo.alpha is None else [photo.pixels, photo.alpha]
     top, dtype = (255, torch.uint8) if photo.bits == 8 else (65535, torch.uint16)
     planes = [quantise(part, top, dtype)[0].cpu().numpy() for part in parts]
     array = np.ascontiguousarray(np.concatenate(planes).transpose(1, 2, 0))  # (H, W, C)
     if photo.bits == 16 and array.shape[2] > 1:
-        partial.write_bytes(_png_16_bit(array, photo)) if kind == "PNG" else _tiff_16_bit(partial, array, photo)
-        return
+        return _png_16_bit(array, photo) if kind == "PNG" else _tiff_16_bit(array, photo)
     options: dict = {"icc_profile": photo.icc} if photo.icc else {}
     if photo.exif:
         options["exif"] = photo.exif
@@ -208,7 +207,9 @@ def _encode(partial: Path, kind: str, photo: Photo) -> None:
     if kind == "TIFF":
         options.pop("exif", None)  # its tags would describe the old size
         options["compression"] = "tiff_deflate"
-    Image.fromarray(array[..., 0] if array.shape[2] == 1 else array).save(partial, format=kind, **options)
+    file = io.BytesIO()
+    Image.fromarray(array[..., 0] if array.shape[2] == 1 else array).save(file, format=kind, **options)
+    return file.getvalue()
 
 
 def _png_16_bit(array: np.ndarray, photo: Photo) -> bytes:
@@ -230,12 +231,13 @@ def _png_16_bit(array: np.ndarray, photo: Photo) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IDAT", zlib.compress(filtered, 6)) + chunk(b"IEND", b"")
 
 
-def _tiff_16_bit(partial: Path, array: np.ndarray, photo: Photo) -> None:
+def _tiff_16_bit(array: np.ndarray, photo: Photo) -> bytes:
     import tifffile  # comes with scikit-image
 
     array = array[..., [0, 0, 0, 1]] if array.shape[2] == 2 else array  # few readers know 16-bit grey with alpha
+    file = io.BytesIO()
     tifffile.imwrite(
-        partial,
+        file,
         array,
         photometric="rgb",
         planarconfig="contig",
@@ -244,3 +246,4 @@ def _tiff_16_bit(partial: Path, array: np.ndarray, photo: Photo) -> None:
         iccprofile=photo.icc,
         metadata=None,
     )
+    return file.getvalue()

@@ -138,17 +138,20 @@ def test_folders_that_cannot_work(tmp_path, capsys):
 
 
 def test_evaluate_prints_and_writes_the_scores(tmp_path, capsys):
+    folder = tmp_path / "MySet" / "HR"
+    folder.mkdir(parents=True)
     for place, size in (("a", (40, 33)), ("b", (29, 50))):
-        images.write(tmp_path / f"{place}.png", torch.rand(3, *size))
+        images.write(folder / f"{place}.png", torch.rand(3, *size))
     report = tmp_path / "scores.json"
-    assert main(["evaluate", "bicubic", "--on", str(tmp_path), "--scale", "2", "--json", str(report)]) == 0
+    assert main(["evaluate", "bicubic", "--on", str(folder), "--scale", "2", "--json", str(report)]) == 0
     printed = capsys.readouterr().out
+    assert printed.startswith("bicubic ×2 on MySet: ")
     scores = json.loads(report.read_text())
     assert set(scores) == {"model", "set", "scale", "protocol", "psnr", "ssim", "images"}
     assert [row["name"] for row in scores["images"]] == ["a", "b"]
     assert scores["psnr"] == pytest.approx(sum(row["psnr"] for row in scores["images"]) / 2)
     assert f"{scores['psnr']:.2f} dB" in printed and scores["protocol"] in printed
-    assert main(["evaluate", "bicubic", "--on", str(tmp_path), "--scale", "2", "--colour", "rgb", "--border", "0"]) == 0
+    assert main(["evaluate", "bicubic", "--on", str(folder), "--scale", "2", "--colour", "rgb", "--border", "0"]) == 0
     assert "RGB, border 0, 8-bit" in capsys.readouterr().out
 
 
