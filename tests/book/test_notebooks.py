@@ -20,7 +20,7 @@ each_chapter = pytest.mark.parametrize("page", chapters())
 LEAST_EXERCISES = 3
 MOST_SECONDS, MOST_MEGABYTES = 60, 1500  # of a chapter on two cores; Binder gives 2 GB
 # Below these a chapter is small, and measuring it says more about the machine than about the chapter.
-SMALL_SECONDS, SMALL_MEGABYTES = 30, 400
+SMALL_SECONDS, SMALL_MEGABYTES = 20, 400
 COMPUTE = re.compile(
     r"^\*\*CPU\*\* (?P<cpu>\d+(?:\.\d+)?) (?P<cpu_unit>s|min) · "
     r"\*\*GPU\*\* (?P<gpu>\d+(?:\.\d+)?) (?P<gpu_unit>s|min) · "

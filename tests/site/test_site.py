@@ -19,7 +19,8 @@ pytestmark = pytest.mark.site
 each_page = pytest.mark.parametrize("page", pages())
 each_chapter = pytest.mark.parametrize("page", chapters())
 
-FILE_LIKE = re.compile(r"^\S*[/\\]\S*$|\.(?:png|jpe?g|svg|gif|webp)$", re.IGNORECASE)  # a path is one word
+# A slash may stand in a sentence ("u = i/s"), so a path is one word with a slash, or begins or ends as paths do.
+FILE_LIKE = re.compile(r"^\S*[/\\]\S*$|^\.{0,2}[/\\]|_images|\.(?:png|jpe?g|svg|gif|webp)$", re.IGNORECASE)
 # Attributes by which a page loads something; links that a reader follows are not among them.
 LOADS = [
     ("script", "src"), ("img", "src"), ("img", "srcset"), ("iframe", "src"), ("video", "src"),
