@@ -3,13 +3,14 @@
 import importlib.util
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pooch
 from torch import Tensor
 
 from srlib import images
+from srlib.leaves import DeadLeaves
 
 # The photographs in the scikit-image wheel, without a blurred clock and a detail of 102 pixels. The two lists
 # below are disjoint and share no scene; data/README.md has sources and licences.
@@ -36,6 +37,7 @@ _PACKAGED = {
 EVAL_PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 TRAIN_PHOTOS = tuple(name for name in _PACKAGED if name not in EVAL_PHOTOS)
 
+PACKAGED = "packaged"
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -151,3 +153,48 @@ def data_file(name: str) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"srlib ships no {name} in {data_folder()}")
     return path
+
+
+def gather(data: Iterable[str], side: int, leave_out: Callable[[str], None]) -> tuple[list[Tensor], list[str]]:
+    """Training pictures, and for each source a line that says what it is and how many came of it.
+
+    Args:
+        data: names of sets, folders, and "packaged": what needs no download.
+        side: the shorter side that a picture must have at least, in pixels.
+        leave_out: called with "file: reason" for every picture that cannot be used.
+
+    Raises: FileNotFoundError or ValueError for a source that is not there or has no pictures; ValueError when
+        nothing is left.
+    """
+    pictures, lines = [], []
+    for source in data:
+        before = len(pictures)
+        for name, hr in _packaged() if source == PACKAGED else _readable(source, leave_out):
+            if min(hr.shape[-2:]) < side:
+                leave_out(f"{name}: {hr.shape[-1]} x {hr.shape[-2]} pixels, smaller than a patch of {side} x {side}")
+            else:
+                pictures.append(hr)
+        lines.append(f"{source}: {len(pictures) - before} pictures")
+    if not pictures:
+        raise ValueError(f"no usable picture of at least {side} x {side} pixels in {', '.join(data)}")
+    return pictures, lines
+
+
+def _readable(source: str, leave_out: Callable[[str], None]) -> Iterator[tuple[str, Tensor]]:
+    path = Path(source) if Path(source).is_dir() else find(source)
+    files = image_files(path)
+    if not files:
+        raise ValueError(f"{path}: no pictures in this folder ({', '.join(IMAGE_SUFFIXES)})")
+    for file in files:
+        try:
+            yield str(file), images.read(file)
+        except images.ImageError as error:
+            leave_out(str(error))
+
+
+def _packaged() -> Iterator[tuple[str, Tensor]]:
+    """The training photographs and as many dead leaves as balance them."""
+    photos = [(name, photo(name)) for name in TRAIN_PHOTOS]
+    yield from photos
+    leaves = DeadLeaves([hr for _, hr in photos], 256, seed=0)
+    yield from ((f"dead leaves {i}", leaves[i]) for i in range(40))

@@ -1,0 +1,88 @@
+"""What the commands share: types of their arguments, the error for wrong words, progress, text files."""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+
+class UsageError(ValueError):
+    """The command's words are off."""
+
+
+def scale(text: str) -> float:
+    """Type of `--scale`: a number above 0 and at most 16; an int where it is whole."""
+    value = float(text) if _is_number(text) else math.nan
+    if not 0 < value <= 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a scale between 0 and 16")
+    return int(value) if value == int(value) else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def positive(text: str) -> int:
+    """Type of a count: 1, 2, ..."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
+
+
+def border(text: str) -> int:
+    """Type of a number of pixels: 0, 1, ..."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels")
+    return int(text)
+
+
+def device(name: str) -> torch.device:
+    """The device of this name, if it can be used.
+
+    Raises: UsageError.
+    """
+    try:
+        found = torch.device(name)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(f"device {name!r} cannot be used here; try --device cpu") from error
+    return found
+
+
+def complain(error: object) -> int:
+    """One line on stderr; the exit status of an error."""
+    print(f"srlib: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
+
+
+def quiet() -> bool:
+    """Whether progress has nobody to look at it."""
+    return not sys.stderr.isatty()
+
+
+def follow(bar: tqdm) -> Callable[[int, int | None], None]:
+    """A function (done, total) that moves the bar."""
+
+    def progress(done: int, total: int | None) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return progress
+
+
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,60 @@
+"""`srlib evaluate`: PSNR and SSIM of a model on a set, with their protocol."""
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from srlib import datasets, metrics
+from srlib.commands import networks
+from srlib.commands.arguments import UsageError, border, quiet, scale, write_text
+from srlib.inference import Ensemble
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("evaluate", help="PSNR and SSIM of a model on a set")
+    command.add_argument("model", metavar="MODEL", help="name from `srlib models`, or a file.safetensors")
+    command.add_argument("--on", required=True, metavar="SET", help="Set5, Set14, BSD100, … or a folder of pictures")
+    command.add_argument("--scale", type=scale, default=None, help="default: 4, or that of the file")
+    command.add_argument("--ensemble", action="store_true", help='mean over 8 flips and turns, the papers\' "+"')
+    command.add_argument("--colour", choices=tuple(metrics.COLOURS), default="y", help="default: y, as the papers")
+    command.add_argument("--border", type=border, default=None, help="pixels cut from each side (default: the scale)")
+    command.add_argument("--json", metavar="FILE", help="also write the scores, with one row for each picture")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    net = networks.find(options.model, options.scale)
+    net = Ensemble(net) if options.ensemble else net
+    if options.json:
+        _check_json(Path(options.json))
+    folder = Path(options.on)
+    pictures: Iterable = datasets.folder(folder) if folder.is_dir() else datasets.images_of(options.on)
+    pictures = tqdm(pictures, unit="picture", leave=False, disable=quiet())
+    scores = metrics.evaluate(net, pictures, metrics.Protocol(options.colour, options.border))
+    model, name, count = _model_name(options), _set_name(folder), len(scores.rows)
+    print(
+        f"{model} ×{net.scale} on {name}: PSNR {scores.psnr:.2f} dB, SSIM {scores.ssim:.4f} "
+        f"({scores.protocol}; mean of {count} picture{'s' * (count != 1)})"
+    )
+    if options.json:
+        report = {"model": model, "set": name} | scores.as_dict()
+        write_text(Path(options.json), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _model_name(options: argparse.Namespace) -> str:
+    return Path(options.model).name + "+" * options.ensemble
+
+
+def _set_name(folder: Path) -> str:
+    """What a folder of pictures is called: Set5, also for Set5/HR."""
+    folder = folder.resolve() if folder.is_dir() else folder
+    return folder.parent.name if folder.name == "HR" else folder.name
+
+
+def _check_json(path: Path) -> None:
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"--json {path}: not a file in an existing folder")

@@ -1,0 +1,51 @@
+"""`srlib models`: what there is, with its scores and how long it was trained."""
+
+import argparse
+import csv
+from collections.abc import Iterator
+
+from srlib import checkpoints, datasets
+from srlib.commands.networks import INTERPOLATORS, name_of
+
+Scores = dict[str, float]  # set -> PSNR in dB
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("models", help="what there is: scale, parameters, scores, training")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    with datasets.data_file("results/benchmark.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    benchmark: dict[tuple[str, str], Scores] = {}
+    for row in rows:
+        benchmark.setdefault((row["model"], row["scale"]), {})[row["set"]] = float(row["psnr"])
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    lines = [("model", "scale", "parameters", *(f"{name} dB" for name in sets), "steps", "hours")]
+    for (model, scale), scores in benchmark.items():
+        if model in INTERPOLATORS:
+            lines.append((model, f"×{scale}", "0", *_columns(scores, sets), "–", "–"))
+    for name, scale, card in _networks():
+        told = {key: value["psnr"] for key, value in card.get("scores", {}).get(scale, {}).items()}
+        scores = benchmark.get((name, scale), {}) | told
+        steps, hours = f"{card['steps']:,}", f"{card['seconds'] / 3600:.1f}"
+        lines.append((name, f"×{scale}", f"{card['parameters']:,}", *_columns(scores, sets), steps, hours))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for first, *others in lines:
+        print("  ".join([first.ljust(widths[0]), *(text.rjust(n) for text, n in zip(others, widths[1:], strict=True))]))
+    protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
+    print(f"PSNR under: {protocols}. Interpolators take any scale.")
+    return 0
+
+
+def _networks() -> Iterator[tuple[str, str, dict]]:
+    """(name, scale, card) of every shipped network; a network for several scales comes once for each."""
+    for path in checkpoints.shipped():
+        card = checkpoints.read_card(path)
+        for scale in card.get("scales", [card["scale"]]):
+            yield name_of(path), str(scale), card
+
+
+def _columns(scores: Scores, sets: list[str]) -> list[str]:
+    return [f"{scores[name]:.2f}" if name in scores else "–" for name in sets]

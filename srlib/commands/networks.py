@@ -1,0 +1,46 @@
+"""Which upscaler the words of a command mean: an interpolator, a shipped network, or a file."""
+
+from pathlib import Path
+
+from torch import nn
+
+from srlib import checkpoints
+from srlib.commands.arguments import UsageError
+from srlib.models import interpolation
+
+INTERPOLATORS = {
+    "nearest": interpolation.nearest,
+    "bilinear": interpolation.bilinear,
+    "bicubic": interpolation.bicubic,
+    "lanczos": interpolation.lanczos,
+}
+SCALE = 4  # where none is given and no card tells
+
+
+def find(model: str, scale: float | None) -> nn.Module:
+    """The upscaler of this name or file, in evaluation mode.
+
+    Args:
+        scale: None: 4, or the one on the card of a file.
+
+    Raises: UsageError for an unknown name, CheckpointError for what cannot be loaded or another scale.
+    """
+    if model in INTERPOLATORS:
+        return INTERPOLATORS[model](scale or SCALE).eval()
+    path, names = Path(model), shipped_names()
+    if not path.suffix and model not in names:
+        choices = ", ".join([*INTERPOLATORS, *names])
+        raise UsageError(f"no model {model!r}; there are {choices}, or a file.safetensors")
+    if scale is not None and scale != int(scale):
+        raise UsageError(f"{model} needs a whole --scale, got {scale}; interpolators such as bicubic take any")
+    return checkpoints.load(model, scale or (SCALE if model in names else None))
+
+
+def shipped_names() -> list[str]:
+    """Names of the shipped networks, each once."""
+    return list(dict.fromkeys(name_of(path) for path in checkpoints.shipped()))
+
+
+def name_of(path: Path) -> str:
+    """edsr_small_x4.safetensors is edsr_small."""
+    return path.stem.rpartition("_x")[0]

@@ -1,0 +1,91 @@
+"""`srlib upscale`: enlarge a picture or a folder of pictures."""
+
+import argparse
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from srlib import images
+from srlib.commands import networks
+from srlib.commands.arguments import UsageError, complain, device, follow, positive, quiet, scale
+from srlib.inference import TILE, upscale
+from srlib.photo import FORMATS, ImageError, writable
+from srlib.resample import resize
+
+MODEL = "edsr_small"
+MAX_OUTPUT = 1_000_000_000  # pixels; 12 GB as floats
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("upscale", help="enlarge a picture or a folder of pictures")
+    command.add_argument("input", metavar="IN", help="picture or folder")
+    command.add_argument("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)}) or folder")
+    command.add_argument(
+        "--model", default=MODEL, help="name from `srlib models`, or a file.safetensors (default: %(default)s)"
+    )
+    command.add_argument(
+        "--scale", type=scale, default=None, help="output pixels per input pixel (default: 4, or that of the file)"
+    )
+    command.add_argument("--tile", type=positive, default=TILE, help="tile side in input pixels (default: %(default)s)")
+    command.add_argument("--ensemble", action="store_true", help="mean over 8 flips and turns; 8 times the work")
+    command.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    source, target = Path(options.input), Path(options.output)
+    place = device(options.device)
+    net = networks.find(options.model, options.scale).to(place)
+    if not source.is_dir():
+        if target.is_dir():
+            target = target / source.name
+        _enlarge(source, target, net, place, options)
+        return 0
+    status = 0
+    pairs = list(_pairs(source, target))
+    target.mkdir(parents=True, exist_ok=True)
+    for file, result in tqdm(pairs, unit="picture", disable=quiet()):
+        try:
+            _enlarge(file, result, net, place, options)
+        except ImageError as error:  # one bad file must not cost the others
+            status = complain(error)
+    return status
+
+
+def _pairs(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
+    """Every picture of a folder and where its result goes; formats that are only read become PNG."""
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{source} is a folder, so {target} must be one")
+    if source.resolve() == target.resolve():
+        raise UsageError(f"{target}: the results would replace the pictures they are made from; choose another folder")
+    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
+    results: dict[Path, Path] = {}
+    for file in (path for path in files if path.suffix.lower() in {*FORMATS, ".gif", ".ppm", ".pgm", ".avif"}):
+        name = file.name if file.suffix.lower() in FORMATS else f"{file.stem}.png"
+        if target / name in results:
+            raise UsageError(f"{file} and {results[target / name]} would both become {target / name}; rename one")
+        results[target / name] = file
+    if not results:
+        raise UsageError(f"{source}: no pictures in this folder")
+    yield from ((file, result) for result, file in results.items())
+
+
+def _enlarge(source: Path, target: Path, net: nn.Module, place: torch.device, options: argparse.Namespace) -> None:
+    writable(target)  # an output that cannot be written is said before the work, not after
+    if source.exists() and target.exists() and source.samefile(target):
+        raise ImageError(f"{target}: is the input itself; choose another output")
+    photo = images.load(source)
+    writable(target, bits=photo.bits, alpha=photo.alpha is not None)
+    height, width = (math.ceil(n * net.scale) for n in photo.pixels.shape[-2:])
+    if height * width > MAX_OUTPUT:
+        raise ImageError(f"{source}: the result would have {width} x {height} pixels; use a smaller --scale")
+    tile = options.tile if net.scale == int(net.scale) else None  # tiles meet only at whole pixels
+    with tqdm(desc=source.name, unit="tile", leave=False, disable=quiet()) as bar:
+        sr = upscale(net, photo.pixels.to(place), tile=tile, ensemble=options.ensemble, progress=follow(bar))
+    alpha = None if photo.alpha is None else resize(photo.alpha, net.scale)
+    images.save(target, replace(photo, pixels=sr.cpu(), alpha=alpha))

@@ -1,0 +1,191 @@
+"""Carrying out a recipe: from settings and pictures to a checkpoint with its card."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import srlib
+from srlib import checkpoints, metrics
+from srlib.losses import Loss, Weighted, l1
+from srlib.patches import PatchStream, TakingTurns
+from srlib.run import TrainingError
+from srlib.steps import supervised
+from srlib.training import TrainConfig, cosine, train
+
+RUN = "run.json"
+Schedule = Callable[[int], float]
+
+
+def warm_cosine(steps: int) -> Schedule:
+    """A hundred steps up, then down along half a cosine to zero."""
+    return cosine(steps, warmup=min(100, steps // 10))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained, from the patches to the last step.
+
+    Args:
+        model: a name in `checkpoints.NETWORKS`.
+        scales: more than one take turns, batch by batch.
+        lr_size: side of a patch in lr pixels.
+        learning_rate: Adam's, at its peak; `betas` are Adam's too.
+        schedule: steps -> the factor of the learning rate at each step.
+        data: names of sets; those of the early papers have 91 + 100 + 199 pictures.
+    """
+
+    model: str
+    scales: tuple[int, ...]
+    config: TrainConfig
+    lr_size: int
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.99)
+    loss: Loss = l1
+    schedule: Callable[[int], Schedule] = warm_cosine
+    data: tuple[str, ...] = ("T91", "General100", "BSDS")
+
+    @property
+    def name(self) -> str:
+        """What its checkpoint is called: edsr_small_x4, mdsr_x234."""
+        return f"{self.model}_x{''.join(map(str, self.scales))}"
+
+    def network(self) -> nn.Module:
+        """The untrained network, the same each time."""
+        torch.manual_seed(self.config.seed)
+        return checkpoints.build(self.model, self.scales[-1])
+
+    def stream(self, pictures: Sequence[Tensor], channels: int) -> PatchStream | TakingTurns:
+        """Its training patches, cut from hr pictures."""
+        streams = [
+            PatchStream(pictures, scale=scale, lr_size=self.lr_size, channels=channels, seed=self.config.seed)
+            for scale in self.scales
+        ]
+        return streams[0] if len(streams) == 1 else TakingTurns(streams, batch=self.config.batch)
+
+
+def fit(
+    recipe: Recipe,
+    pictures: Sequence[Tensor],
+    folder: str | os.PathLike,
+    *,
+    data: Sequence[str] = (),
+    start: str | os.PathLike | None = None,
+    evaluate_on: dict[str, Sequence[tuple[str, Tensor]]] | None = None,
+    log: Callable[[dict[str, float]], None] | None = None,
+    resume: bool = False,
+    device: torch.device | str | None = None,
+) -> Path:
+    """Train by a recipe; the checkpoint, `folder`/`recipe.name`.safetensors, with its card.
+
+    Args:
+        pictures: hr images (1, C, H, W).
+        data: what the pictures are, in words, for the card.
+        start: a checkpoint whose weights are taken over where they fit by name and shape.
+        evaluate_on: {set: pictures}; the first is also scored during training.
+        log, resume, device: as for `train`.
+
+    Raises: TrainingError for a folder that holds another run, as for `train`; CheckpointError for a bad `start`.
+    Differs from the paper: nothing known.
+    """
+    folder = Path(folder)
+    net = recipe.network()
+    warm = None if start is None else _warm(net, start)
+    told = _told(recipe, data, warm)
+    _claim(folder, told, resume)
+    opt = torch.optim.Adam(net.parameters(), recipe.learning_rate, recipe.betas, fused=True)
+    sets = {name: list(images) for name, images in (evaluate_on or {}).items()}
+    averaged, history = train(
+        supervised(Weighted(pixel=(1.0, recipe.loss)), at_scale=len(recipe.scales) > 1),
+        {"g": net},
+        {"g": opt},
+        recipe.stream(pictures, net.channels),
+        recipe.config,
+        schedule=recipe.schedule(recipe.config.steps),
+        evaluate=(lambda nets: score(nets["g"], next(iter(sets.values())))) if sets else None,
+        folder=folder,
+        log=log,
+        resume=resume,
+        device=device,
+    )
+    best = averaged["g"].cpu()
+    where = next(net.parameters()).device
+    card = {"model": recipe.model, "scale": recipe.scales[-1], "scales": list(recipe.scales), **told}
+    card |= {"steps": recipe.config.steps, "seconds": round(history[-1]["seconds"]), "device": _device(where)}
+    card |= {"commit": _commit(), "torch": torch.__version__.partition("+")[0]}
+    card |= {"protocol": str(metrics.PAPER), "scores": _scores(best, recipe.scales, sets)}
+    return checkpoints.save(best, folder / f"{recipe.name}.safetensors", card)
+
+
+def score(net: nn.Module, pictures: Sequence[tuple[str, Tensor]]) -> dict[str, float]:
+    """PSNR and SSIM under the papers' protocol, for the log."""
+    device = next(net.parameters()).device
+    scores = metrics.evaluate(net, ((name, hr.to(device)) for name, hr in pictures))
+    return {"psnr": scores.psnr, "ssim": scores.ssim}
+
+
+def _scores(net: nn.Module, scales: Sequence[int], sets: dict[str, list]) -> dict[str, dict[str, dict[str, float]]]:
+    """{scale: {set: {psnr, ssim}}}"""
+    found = {}
+    for scale in scales:
+        net.scale = scale
+        of_sets = {name: score(net, pictures) for name, pictures in sets.items()}
+        found[str(scale)] = {
+            name: {"psnr": round(s["psnr"], 4), "ssim": round(s["ssim"], 5)} for name, s in of_sets.items()
+        }
+    return found
+
+
+def _warm(net: nn.Module, start: str | os.PathLike) -> dict:
+    """Take over weights; what was taken, for the card."""
+    path = checkpoints.locate(start)
+    copied, fresh = checkpoints.warm_start(net, path)
+    card = checkpoints.read_card(path)
+    kept = ("model", "scale", "scales", "steps", "seconds", "device", "data", "sha256", "start")
+    return {key: card[key] for key in kept if key in card} | {"copied": len(copied), "fresh": fresh}
+
+
+def _told(recipe: Recipe, data: Sequence[str], warm: dict | None) -> dict:
+    """What is known before the first step."""
+    config = {key: value for key, value in asdict(recipe.config).items() if key not in ("steps", "compile")}
+    config = {key: value for key, value in config.items() if not key.endswith("_every")}
+    optimizer = f"Adam, betas {recipe.betas[0]:g} and {recipe.betas[1]:g}, {recipe.learning_rate:g} at the peak"
+    settings = config | {"lr_size": recipe.lr_size, "optimizer": optimizer, "loss": recipe.loss.__name__}
+    return {"recipe": settings | {"schedule": recipe.schedule.__name__}, "data": list(data), "start": warm}
+
+
+def _claim(folder: Path, told: dict, resume: bool) -> None:
+    """Note in the folder what runs here; another run's folder is left alone."""
+    note = folder / RUN
+    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    if note.exists():
+        if not resume:
+            raise TrainingError(f"{folder}: holds a run already; give --resume to go on with it, or another --out")
+        if note.read_text(encoding="utf-8") != text:
+            raise TrainingError(
+                f"{note}: tells of other settings, data or start; resume with those, or use another --out"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(text, encoding="utf-8")
+
+
+def _device(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({platform.machine()}), {torch.get_num_threads()} threads"
+
+
+def _commit() -> str | None:
+    """The commit of the clone that runs, with a mark if it was changed; None for an installed package."""
+    root = Path(srlib.__file__).parents[1]
+    ask = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,91 @@
+"""Losses on pixels: functions (sr, hr) -> scalar, and their weighted sum."""
+
+import math
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def l1(sr: Tensor, hr: Tensor) -> Tensor:
+    """Mean absolute error (Lim et al., CVPRW 2017, sec. 3.3); its minimum is the median of the possible answers.
+
+    Shapes: sr, hr (N, C, H, W) -> scalar.
+    Raises: ValueError for unequal shapes.
+    Differs from the paper: nothing known.
+    """
+    return F.l1_loss(sr, _same(sr, hr))
+
+
+def mse(sr: Tensor, hr: Tensor) -> Tensor:
+    """Mean squared error (Dong et al., ECCV 2014, eq. 4); its minimum is the mean of the possible answers.
+
+    Shapes: sr, hr (N, C, H, W) -> scalar.
+    Raises: ValueError for unequal shapes.
+    Differs from the paper: SRCNN sums over the pixels of a patch and takes the mean over patches; this is the mean
+        over all, which only changes the learning rate that fits.
+    """
+    return F.mse_loss(sr, _same(sr, hr))
+
+
+def charbonnier(sr: Tensor, hr: Tensor, epsilon: float = 1e-3) -> Tensor:
+    """Mean of √(d² + ε²): a parabola within ε of zero, absolute error beyond (Lai et al., CVPR 2017, eq. 3).
+
+    Args:
+        epsilon: where the corner of the absolute error is rounded off; at d = 0 the loss is ε, not 0.
+
+    Shapes: sr, hr (N, C, H, W) -> scalar.
+    Raises: ValueError for unequal shapes and for ε that is not positive.
+    Differs from the paper: mean over pixels where the paper sums. BasicSR writes √(d² + ε) with ε = 1e-12, kornia
+        √(d² + 1) − 1; all three are called Charbonnier.
+    """
+    if not epsilon > 0:
+        raise ValueError(f"epsilon must be positive, got {epsilon}")
+    return ((sr - _same(sr, hr)).square() + epsilon**2).sqrt().mean()
+
+
+def total_variation(sr: Tensor, hr: Tensor | None = None) -> Tensor:
+    """Mean absolute difference of neighbours, down plus right (Rudin, Osher & Fatemi, Physica D 1992, anisotropic).
+
+    A term that asks for flat pictures; `hr` is not used, it is there so that every loss is called alike.
+
+    Shapes: sr (N, C, H, W), H and W at least 2 -> scalar.
+    Differs from the paper: |∂x| + |∂y| in place of √(∂x² + ∂y²), and a mean in place of the integral.
+    """
+    if sr.ndim != 4 or min(sr.shape[-2:]) < 2:
+        raise ValueError(f"total variation needs (N, C, H, W) of at least 2 x 2 pixels, got {tuple(sr.shape)}")
+    return sr.diff(dim=-2).abs().mean() + sr.diff(dim=-1).abs().mean()
+
+
+class Weighted:
+    """A sum of losses that keeps its parts: `total, parts = Weighted(pixel=(1.0, l1), tv=(1e-4, total_variation))(sr, hr)`.
+
+    Args:
+        terms: name=(weight, loss); any function (sr, hr) -> scalar is a loss.
+
+    Shapes: sr, hr (N, C, H, W) -> scalar, and {name: weighted scalar without gradient} for the log.
+    Raises: ValueError for no term, or a weight that is not a finite number.
+    Differs from the paper: nothing known; a weighted sum is what every paper trains with.
+    """
+
+    def __init__(self, **terms: tuple[float, Loss]):
+        if not terms:
+            raise ValueError("Weighted needs at least one term, such as pixel=(1.0, l1)")
+        for name, (weight, _) in terms.items():
+            if not math.isfinite(weight):
+                raise ValueError(f"the weight of {name!r} must be a finite number, got {weight}")
+        self.terms = terms
+
+    def __call__(self, sr: Tensor, hr: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        # Half precision has 8 to 11 bits, too few for small differences of pixels near 1.
+        parts = {name: weight * loss(sr.float(), hr.float()) for name, (weight, loss) in self.terms.items()}
+        return sum(parts.values()), {name: part.detach() for name, part in parts.items()}
+
+
+def _same(sr: Tensor, hr: Tensor) -> Tensor:
+    """hr, if it has the shape of sr; torch would broadcast, and average the wrong differences."""
+    if sr.shape != hr.shape:
+        raise ValueError(f"sr and hr must have the same shape, got {tuple(sr.shape)} and {tuple(hr.shape)}")
+    return hr
