@@ -60,7 +60,9 @@ def total_variation(sr: Tensor, hr: Tensor | None = None) -> Tensor:
 
 
 class Weighted:
-    """A sum of losses that keeps its parts: `total, parts = Weighted(pixel=(1.0, l1), tv=(1e-4, total_variation))(sr, hr)`.
+    """A sum of losses that keeps its parts.
+
+    `total, parts = Weighted(pixel=(1.0, l1), tv=(1e-4, total_variation))(sr, hr)`
 
     Args:
         terms: name=(weight, loss); any function (sr, hr) -> scalar is a loss.

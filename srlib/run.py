@@ -1,4 +1,4 @@
-"""What a step needs from its surroundings: the device, the precision, the update, other processes; and the saved state."""
+"""What a step needs around it: device, precision, update, other processes; and the state that is saved."""
 
 import hashlib
 import io
