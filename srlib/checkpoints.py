@@ -87,9 +87,9 @@ def load(model: str | os.PathLike, scale: int | None = None) -> nn.Module:
     card = read_card(path)
     tensors = _tensors(path, card)
     scale = scale or card["scale"]
+    if scale not in _scales(card):
+        raise CheckpointError(f"{path}: was trained for ×{', ×'.join(map(str, _scales(card)))}, not ×{scale}")
     net = build(card["model"], scale)
-    if scale not in getattr(net, "scales", (card["scale"],)):
-        raise CheckpointError(f"{path}: was trained for ×{card['scale']}, not ×{scale}")
     try:
         net.load_state_dict(tensors)
     except RuntimeError as error:
@@ -109,12 +109,11 @@ def locate(model: str | os.PathLike, scale: int | None = None) -> Path:
     cards = {path: read_card(path) for path in shipped() if path.stem.rpartition("_x")[0] == os.fspath(model)}
     if not cards:
         names = dict.fromkeys(path.stem.rpartition("_x")[0] for path in shipped())
-        raise CheckpointError(
-            f"no trained network {os.fspath(model)!r}; there are {', '.join(names)}, or a file.safetensors"
-        )
-    fitting = [path for path, card in cards.items() if scale in (None, *card.get("scales", [card["scale"]]))]
+        known = ", ".join(names) or "none"
+        raise CheckpointError(f"no trained network {os.fspath(model)!r}; shipped: {known}; or name a .safetensors file")
+    fitting = [path for path, card in cards.items() if scale in (None, *_scales(card))]
     if len(fitting) != 1:
-        scales = sorted({s for card in cards.values() for s in card.get("scales", [card["scale"]])})
+        scales = sorted({s for card in cards.values() for s in _scales(card)})
         raise CheckpointError(f"{model} is shipped for ×{', ×'.join(map(str, scales))}; give one of these scales")
     return fitting[0]
 
@@ -137,8 +136,9 @@ def read_card(path: str | os.PathLike) -> dict:
         raise CheckpointError(f"{path}: its card {card_path.name} is not beside it")
     try:
         card = json.loads(card_path.read_text(encoding="utf-8"))
-        known = isinstance(card["model"], str) and isinstance(card["scale"], int) and isinstance(card["sha256"], str)
-    except (ValueError, KeyError, TypeError):
+        known = isinstance(card["model"], str) and isinstance(card["sha256"], str)
+        known = known and all(type(scale) is int and 1 <= scale <= 16 for scale in [card["scale"], *_scales(card)])
+    except (ValueError, KeyError, TypeError, RecursionError):
         known = False
     if not known:
         raise CheckpointError(f"{card_path}: is not the card of a checkpoint")
@@ -162,6 +162,11 @@ def warm_start(net: nn.Module, path: str | os.PathLike) -> tuple[list[str], list
         for name in copied:
             own[name].copy_(tensors[name])
     return copied, [name for name in own if name not in copied]
+
+
+def _scales(card: dict) -> list[int]:
+    """Every scale a checkpoint is for."""
+    return card.get("scales", [card["scale"]])
 
 
 def _tensors(path: Path, card: dict) -> dict[str, torch.Tensor]:

@@ -6,11 +6,11 @@ from typing import NoReturn
 
 import torch
 
-from srlib.commands import evaluate, fetch, models, upscale
+from srlib.commands import evaluate, fetch, models, train, upscale
 from srlib.commands.arguments import complain
 from srlib.fetching import FetchError
 
-COMMANDS = (upscale, evaluate, fetch, models)
+COMMANDS = (upscale, train, evaluate, fetch, models)
 
 
 class _Parser(argparse.ArgumentParser):

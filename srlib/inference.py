@@ -1,4 +1,4 @@
-"""Enlarging pictures of any size: tiles that leave no seam, and the self-ensemble of the eight symmetries."""
+"""Enlarging pictures of any size and colour: tiles that leave no seam, and the mean over the eight symmetries."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from srlib.images import from_ycbcr, to_ycbcr
+from srlib.resample import resize
 from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
 
+TILE = 256
 _PROBES = (64, 128, 256)  # lr pixels; a network that still looks further than the last half has no finite reach
 
 
@@ -16,7 +19,7 @@ def upscale(
     net: nn.Module,
     lr: Tensor,
     *,
-    tile: int | None = 256,
+    tile: int | None = TILE,
     overlap: int | None = None,
     ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -26,15 +29,18 @@ def upscale(
     Each tile is computed with `overlap` pixels more on every side, which are then cut off. Where the overlap is at
     least the reach of the network, nothing that enters a kept pixel is missing, and there is no seam.
 
+    A network for one channel enlarges the luma (`to_ycbcr`) of an RGB picture, and bicubic interpolation the chroma,
+    as the papers on luma made their figures. A grey picture is its own luma; a network for RGB is given it three
+    times, and the result is the mean of its channels. `metrics.evaluate` does the same.
+
     Args:
-        net: with attribute `scale`; its training mode is restored afterwards.
+        net: with attribute `scale`, and `channels` if it is not free; its training mode is restored afterwards.
         tile: side in lr pixels; None: the whole picture at once.
         overlap: in lr pixels; None: `reach(net)`, measured.
-        ensemble: average over the eight flips and turns, in floating point (Timofte et al., CVPR 2016; eight times
-            the work; EDSR's "+").
+        ensemble: `Ensemble(net)`; eight times the work.
         progress: called with (tiles done, tiles in all) after each tile.
 
-    Shapes: lr (N, C, h, w) in [0, 1] -> sr (N, C', scale·h, scale·w), not clamped.
+    Shapes: lr (N, C, h, w) in [0, 1] -> sr (N, C', scale·h, scale·w), not clamped; C' = C for C = 1 and 3.
     Raises: TypeError for integer images; ValueError for an impossible tile, or for a network that looks at the whole
         picture, for which no overlap is right.
     """
@@ -47,24 +53,54 @@ def upscale(
     training = net.training
     net.eval()
     try:
-        run = _ensemble(net) if ensemble else net
+        run = _in_colour(Ensemble(net) if ensemble else net, lr.shape[1])
         if tile is None or max(lr.shape[-2:]) <= tile:
-            return run(lr)
+            sr = run(lr)
+            if progress:
+                progress(1, 1)
+            return sr
         if overlap is None:
-            overlap = reach(net, lr.shape[1], lr.device, lr.dtype)
+            channels = getattr(net, "channels", None) or lr.shape[1]
+            overlap = reach(net, channels, lr.device, lr.dtype)  # 2 at least: enough for the chroma's bicubic
         return _tiled(run, net.scale, lr, tile, overlap, progress)
     finally:
         net.train(training)
 
 
-def _ensemble(net: nn.Module) -> Callable[[Tensor], Tensor]:
-    def run(lr: Tensor) -> Tensor:
-        total = inverse_dihedral(net(dihedral(lr, 0)), 0)
+class Ensemble(nn.Module):
+    """The mean of what a network makes of the eight flips and turns, turned back (Timofte et al., CVPR 2016).
+
+    EDSR's "+". The mean is taken in floating point.
+
+    Shapes: as of `net`.
+    Differs from the paper: nothing known.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.scale = net.scale
+        self.channels = getattr(net, "channels", None)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        total = inverse_dihedral(self.net(dihedral(lr, 0)), 0)
         for k in DIHEDRAL[1:]:
-            total += inverse_dihedral(net(dihedral(lr, k)), k)
+            total = total + inverse_dihedral(self.net(dihedral(lr, k)), k)
         return total / len(DIHEDRAL)
 
-    return run
+
+def _in_colour(net: nn.Module, channels: int) -> Callable[[Tensor], Tensor]:
+    """The network as a function of pictures with so many channels."""
+
+    def luma(lr: Tensor) -> Tensor:
+        picture = to_ycbcr(lr)
+        y = net(picture[:, :1])
+        return from_ycbcr(torch.cat([y, resize(picture[:, 1:], net.scale).to(y)], 1))
+
+    def grey(lr: Tensor) -> Tensor:
+        return net(lr.expand(-1, 3, -1, -1)).mean(1, keepdim=True)
+
+    return {(1, 3): luma, (3, 1): grey}.get((getattr(net, "channels", None), channels), net)
 
 
 def _tiled(

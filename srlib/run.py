@@ -4,7 +4,8 @@ import hashlib
 import io
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,20 @@ class Run:
     def close(self) -> None:
         """End what the constructor began."""
         if self._opened:
-            dist.barrier()
             dist.destroy_process_group()
+
+
+def ahead(make: Callable[[int], Any], numbers: Iterable[int]) -> Iterator[Any]:
+    """make(n) for each n, in order; the next one is made in a thread while the last one is used."""
+    with ThreadPoolExecutor(1, initializer=lambda: torch.set_num_threads(1)) as pool:
+        coming = None
+        for n in numbers:
+            following = pool.submit(make, n)
+            if coming is not None:
+                yield coming.result()
+            coming = following
+        if coming is not None:
+            yield coming.result()
 
 
 def bare(net: nn.Module) -> nn.Module:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from srlib.logs import Clock, Logs
-from srlib.run import Run, TrainingError, read_state, write_state
+from srlib.run import Run, TrainingError, ahead, read_state, write_state
 
 Nets = Mapping[str, nn.Module]
 Optimizers = Mapping[str, torch.optim.Optimizer]
@@ -109,6 +109,11 @@ def train(
     logs = Logs(folder if run.main else None, history, log if run.main else None)
     wrapped = {name: run.wrap(net, cfg.compile) for name, net in nets.items()}
 
+    def cut(k: int) -> tuple[Tensor, ...]:
+        return stream.batch(range(k * cfg.batch + run.rank, (k + 1) * cfg.batch, run.world), run.device)
+
+    batches = ahead(cut, range(first, cfg.steps))
+
     clock = Clock(history[-1]["seconds"] if history else 0.0)
     sums: dict[str, Tensor] = {}
     for k in range(first, cfg.steps):
@@ -120,7 +125,7 @@ def train(
             for group, rate in zip(opt.param_groups, rates[name], strict=True):
                 group["lr"] = rate * factor
         with clock.waiting():
-            batch = stream.batch(range(k * cfg.batch + run.rank, (k + 1) * cfg.batch, run.world), run.device)
+            batch = next(batches)
         scalars = step(wrapped, opts, batch, run)
         run.scaler.update()
         _average(averaged, nets, cfg.average, k)
@@ -139,7 +144,11 @@ def train(
                 raise TrainingError(
                     f"step {done}: {', '.join(bad)} is not finite; try a smaller learning rate, --clip or fp32"
                 )
-            row = {"step": done, **clock.row(count * cfg.batch), "learning_rate": factor * max(sum(rates.values(), []))}
+            row = {
+                "step": done,
+                **clock.row(count * cfg.batch),
+                "learning_rate": factor * max(sum(rates.values(), []), default=0.0),
+            }
             row |= means
             if due["evaluate"] and evaluate and run.main:
                 with clock.stopped():

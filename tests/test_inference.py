@@ -4,7 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from srlib.inference import reach, upscale
+from srlib import images, metrics
+from srlib.inference import Ensemble, reach, upscale
+from srlib.models.edsr import edsr_small
+from srlib.models.fcn import espcn, fsrcnn
 from srlib.models.interpolation import bicubic, lanczos, nearest
 from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
 
@@ -92,6 +95,110 @@ def test_progress_counts_tiles(net):
     calls = []
     upscale(net, torch.rand(1, 3, 20, 33), tile=16, progress=lambda done, total: calls.append((done, total)))
     assert calls == [(k, 6) for k in range(1, 7)]
+    calls.clear()
+    upscale(net, torch.rand(1, 3, 5, 4), progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 1)]
+
+
+class LumaBicubic(nn.Module):
+    """Bicubic interpolation that takes one channel only."""
+
+    channels = 1
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, lr):
+        assert lr.shape[1] == 1
+        return bicubic(self.scale)(lr)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("options", [{}, {"tile": 7}, {"ensemble": True}, {"tile": 8, "ensemble": True}])
+def test_a_luma_network_that_does_as_bicubic_makes_the_bicubic_picture(scale, options):
+    lr = torch.rand(2, 3, 17, 11)
+    torch.testing.assert_close(upscale(LumaBicubic(scale), lr, **options), bicubic(scale)(lr), atol=1e-6, rtol=0)
+    exact = upscale(LumaBicubic(scale), lr.double(), **options)
+    torch.testing.assert_close(exact, bicubic(scale)(lr.double()), atol=1e-12, rtol=0)
+
+
+def test_a_luma_network_sees_the_studio_luma_and_leaves_the_chroma_to_bicubic():
+    torch.manual_seed(0)
+    net, lr = espcn(3), torch.rand(1, 3, 17, 11)
+    sr = images.to_ycbcr(upscale(net, lr))
+    with torch.no_grad():
+        torch.testing.assert_close(sr[:, :1], net(images.to_y(lr)), atol=1e-5, rtol=0)
+    torch.testing.assert_close(sr[:, 1:], bicubic(3)(images.to_ycbcr(lr)[:, 1:]), atol=1e-5, rtol=0)
+
+
+def test_a_grey_picture_is_its_own_luma():
+    torch.manual_seed(0)
+    net, lr = espcn(2), torch.rand(1, 1, 17, 11)
+    with torch.no_grad():
+        assert torch.equal(upscale(net, lr), net(lr))
+
+
+def test_a_grey_picture_goes_through_an_rgb_network_three_times():
+    torch.manual_seed(0)
+    net, lr = edsr_small(2), torch.rand(1, 1, 17, 11)
+    with torch.no_grad():
+        expected = net(torch.cat([lr, lr, lr], 1)).mean(1, keepdim=True)
+    torch.testing.assert_close(upscale(net, lr), expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("make", [espcn, fsrcnn, edsr_small])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_networks_of_any_colour_leave_no_seam(make, channels, ensemble):
+    torch.manual_seed(0)
+    net, lr = make(2).eval(), torch.rand(1, channels, 37, 52)
+    whole = upscale(net, lr, tile=None, ensemble=ensemble)
+    assert whole.shape == (1, channels, 74, 104)
+    torch.testing.assert_close(upscale(net, lr, tile=20, ensemble=ensemble), whole, atol=1e-5, rtol=0)
+
+
+def test_tiles_reach_as_far_as_the_chroma_even_where_the_network_does_not():
+    class Blocks(nn.Module):
+        scale, channels = 2, 1
+
+        def forward(self, lr):
+            return nearest(2)(lr)
+
+    lr = torch.rand(1, 3, 30, 21)
+    torch.testing.assert_close(upscale(Blocks(), lr, tile=8), upscale(Blocks(), lr, tile=None), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("make", [espcn, edsr_small])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_written_is_what_is_scored(make, channels):
+    torch.manual_seed(0)
+    net, hr = make(2).eval(), torch.rand(1, channels, 40, 34)
+    exact = metrics.Protocol(bits=None)
+    scores = metrics.evaluate(net, [("a", hr)], exact)
+    sr = upscale(net, bicubic(0.5)(hr))
+    assert exact.psnr(sr, hr, 2).item() == pytest.approx(scores.psnr, abs=1e-4)
+
+
+def test_the_ensemble_is_a_network(net):
+    lr = torch.rand(1, 3, 9, 14)
+    ensemble = Ensemble(net)
+    assert ensemble.scale == 3 and ensemble.channels is None and Ensemble(espcn(2)).channels == 1
+    with torch.no_grad():
+        assert torch.equal(ensemble(lr), upscale(net, lr, ensemble=True))
+
+
+def test_the_ensemble_leaves_its_input_alone():
+    class Same(nn.Module):
+        scale = 1
+
+        def forward(self, lr):
+            return lr
+
+    lr = torch.rand(1, 3, 6, 6)
+    before = lr.clone()
+    torch.testing.assert_close(upscale(Same(), lr, ensemble=True), before)
+    assert torch.equal(lr, before)
 
 
 @pytest.mark.parametrize(

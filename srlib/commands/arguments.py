@@ -45,15 +45,12 @@ def border(text: str) -> int:
 
 
 def device(name: str) -> torch.device:
-    """The device of this name, if it can be used.
-
-    Raises: UsageError.
-    """
+    """Type of `--device`, if it can be used."""
     try:
         found = torch.device(name)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {name!r} cannot be used here; try --device cpu") from error
+        raise argparse.ArgumentTypeError(f"device {name!r} cannot be used here; try --device cpu") from error
     return found
 
 

@@ -14,6 +14,7 @@ from srlib.inference import Ensemble
 
 
 def add(commands: argparse._SubParsersAction) -> None:
+    """The parser of the command."""
     command = commands.add_parser("evaluate", help="PSNR and SSIM of a model on a set")
     command.add_argument("model", metavar="MODEL", help="name from `srlib models`, or a file.safetensors")
     command.add_argument("--on", required=True, metavar="SET", help="Set5, Set14, BSD100, … or a folder of pictures")
@@ -26,7 +27,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Score and print; the exit status."""
     net = networks.find(options.model, options.scale)
+    if options.colour == "rgb" and getattr(net, "channels", None) == 1:
+        raise UsageError(f"{options.model} makes luma only; use --colour y or y_full")
     net = Ensemble(net) if options.ensemble else net
     if options.json:
         _check_json(Path(options.json))

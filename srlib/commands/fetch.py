@@ -9,12 +9,14 @@ from srlib.commands.arguments import UsageError, follow, quiet
 
 
 def add(commands: argparse._SubParsersAction) -> None:
+    """The parser of the command."""
     command = commands.add_parser("fetch", help="download data sets, checked and resumable")
     command.add_argument("names", metavar="SET", nargs="+", help="such as Set5, Set14, BSD100, DIV2K_train_HR")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    """Download; the exit status."""
     known = datasets.manifest()
     unknown = [name for name in options.names if name not in known]
     if unknown:

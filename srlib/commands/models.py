@@ -11,11 +11,13 @@ Scores = dict[str, float]  # set -> PSNR in dB
 
 
 def add(commands: argparse._SubParsersAction) -> None:
+    """The parser of the command."""
     command = commands.add_parser("models", help="what there is: scale, parameters, scores, training")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    """Print the table; the exit status."""
     with datasets.data_file("results/benchmark.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     benchmark: dict[tuple[str, str], Scores] = {}
@@ -29,8 +31,7 @@ def run(options: argparse.Namespace) -> int:
     for name, scale, card in _networks():
         told = {key: value["psnr"] for key, value in card.get("scores", {}).get(scale, {}).items()}
         scores = benchmark.get((name, scale), {}) | told
-        steps, hours = f"{card['steps']:,}", f"{card['seconds'] / 3600:.1f}"
-        lines.append((name, f"×{scale}", f"{card['parameters']:,}", *_columns(scores, sets), steps, hours))
+        lines.append((name, f"×{scale}", f"{card['parameters']:,}", *_columns(scores, sets), *_training(card)))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for first, *others in lines:
         print("  ".join([first.ljust(widths[0]), *(text.rjust(n) for text, n in zip(others, widths[1:], strict=True))]))
@@ -49,3 +50,9 @@ def _networks() -> Iterator[tuple[str, str, dict]]:
 
 def _columns(scores: Scores, sets: list[str]) -> list[str]:
     return [f"{scores[name]:.2f}" if name in scores else "–" for name in sets]
+
+
+def _training(card: dict) -> tuple[str, str]:
+    """Steps and hours; a dash for what the card does not tell."""
+    steps, seconds = card.get("steps"), card.get("seconds")
+    return "–" if steps is None else f"{steps:,}", "–" if seconds is None else f"{seconds / 3600:.1f}"

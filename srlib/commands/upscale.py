@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -22,6 +21,7 @@ MAX_OUTPUT = 1_000_000_000  # pixels; 12 GB as floats
 
 
 def add(commands: argparse._SubParsersAction) -> None:
+    """The parser of the command."""
     command = commands.add_parser("upscale", help="enlarge a picture or a folder of pictures")
     command.add_argument("input", metavar="IN", help="picture or folder")
     command.add_argument("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)}) or folder")
@@ -33,25 +33,25 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--tile", type=positive, default=TILE, help="tile side in input pixels (default: %(default)s)")
     command.add_argument("--ensemble", action="store_true", help="mean over 8 flips and turns; 8 times the work")
-    command.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    command.add_argument("--device", type=device, default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
+    """Enlarge; the exit status."""
     source, target = Path(options.input), Path(options.output)
-    place = device(options.device)
-    net = networks.find(options.model, options.scale).to(place)
+    net = networks.find(options.model, options.scale).to(options.device)
     if not source.is_dir():
         if target.is_dir():
             target = target / source.name
-        _enlarge(source, target, net, place, options)
+        _enlarge(source, target, net, options)
         return 0
     status = 0
     pairs = list(_pairs(source, target))
     target.mkdir(parents=True, exist_ok=True)
     for file, result in tqdm(pairs, unit="picture", disable=quiet()):
         try:
-            _enlarge(file, result, net, place, options)
+            _enlarge(file, result, net, options)
         except ImageError as error:  # one bad file must not cost the others
             status = complain(error)
     return status
@@ -75,7 +75,7 @@ def _pairs(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
     yield from ((file, result) for result, file in results.items())
 
 
-def _enlarge(source: Path, target: Path, net: nn.Module, place: torch.device, options: argparse.Namespace) -> None:
+def _enlarge(source: Path, target: Path, net: nn.Module, options: argparse.Namespace) -> None:
     writable(target)  # an output that cannot be written is said before the work, not after
     if source.exists() and target.exists() and source.samefile(target):
         raise ImageError(f"{target}: is the input itself; choose another output")
@@ -86,6 +86,6 @@ def _enlarge(source: Path, target: Path, net: nn.Module, place: torch.device, op
         raise ImageError(f"{source}: the result would have {width} x {height} pixels; use a smaller --scale")
     tile = options.tile if net.scale == int(net.scale) else None  # tiles meet only at whole pixels
     with tqdm(desc=source.name, unit="tile", leave=False, disable=quiet()) as bar:
-        sr = upscale(net, photo.pixels.to(place), tile=tile, ensemble=options.ensemble, progress=follow(bar))
+        sr = upscale(net, photo.pixels.to(options.device), tile=tile, ensemble=options.ensemble, progress=follow(bar))
     alpha = None if photo.alpha is None else resize(photo.alpha, net.scale)
     images.save(target, replace(photo, pixels=sr.cpu(), alpha=alpha))

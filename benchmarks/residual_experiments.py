@@ -1,0 +1,231 @@
+"""Small trainings for the chapter on residual networks; writes data/results/residual_*.csv.
+
+python benchmarks/residual_experiments.py [depth batch_norm scaling warm_start patches]
+
+Everything is trained on the packaged pictures and scored on the four evaluation photographs, so that anyone can repeat
+it. All takes about twenty minutes on one core. `core_seconds` is processor time, which a busy machine does not stretch.
+"""
+
+import csv
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from srlib.datasets import EVAL_PHOTOS, gather, photo
+from srlib.fitting import score
+from srlib.losses import Weighted, l1
+from srlib.metrics import PAPER
+from srlib.models.blocks import ResidualBlock, he_
+from srlib.models.edsr import EDSR
+from srlib.patches import PatchStream
+from srlib.run import TrainingError
+from srlib.steps import supervised
+from srlib.training import TrainConfig, cosine, train
+
+RESULTS = Path(__file__).parent.parent / "data" / "results"
+PIXELS = 16 * 16**2  # lr pixels in a batch, where nothing else is said
+Row = dict[str, object]
+
+
+@cache
+def pictures() -> list[Tensor]:
+    return gather(["packaged"], 192, lambda reason: None)[0]
+
+
+@cache
+def stream(scale: int, lr_size: int, seed: int) -> PatchStream:
+    return PatchStream(pictures(), scale=scale, lr_size=lr_size, seed=seed)
+
+
+@cache
+def photographs() -> list[tuple[str, Tensor]]:
+    return [(name, photo(name)) for name in EVAL_PHOTOS]
+
+
+def fit(
+    net: nn.Module,
+    *,
+    steps: int,
+    seed: int,
+    learning_rate: float = 3e-3,
+    lr_size: int = 16,
+    batch: int = 16,
+    every: int = 0,
+    clip: float | None = 1.0,
+    log_every: int = 50,
+    evaluate: Callable[[nn.Module], dict[str, float]] | None = lambda net: score(net, photographs()),
+) -> list[dict[str, float]]:
+    """Train by L1 and Adam, the rate along a cosine; the log, its times in seconds of one core."""
+    opt = torch.optim.Adam(net.parameters(), learning_rate, fused=True)
+    config = TrainConfig(steps, batch=batch, seed=seed, average=0, clip=clip, evaluate_every=every, log_every=log_every)
+    start = time.process_time()
+    history = train(
+        supervised(Weighted(pixel=(1.0, l1))),
+        {"g": net},
+        {"g": opt},
+        stream(net.scale, lr_size, seed),
+        config,
+        schedule=cosine(steps, warmup=min(100, steps // 10)),
+        evaluate=None if evaluate is None else lambda nets: evaluate(nets["g"]),
+    )[1]
+    history[-1]["core_seconds"] = round(time.process_time() - start, 1)
+    return history
+
+
+def small(scale: int, seed: int, *, blocks: int = 8, width: int = 32, residual_scale: float = 1.0) -> EDSR:
+    """An EDSR with the light tail, the same for the same seed."""
+    torch.manual_seed(seed)
+    return EDSR(scale=scale, blocks=blocks, width=width, residual_scale=residual_scale, tail="light")
+
+
+def with_norm(net: EDSR, width: int = 32) -> EDSR:
+    """The same network with batch norm put back into its blocks, as in SRResNet."""
+    for i in range(len(net.body) - 1):
+        net.body[i] = ResidualBlock(width=width, norm=True)
+    return net
+
+
+@torch.no_grad()
+def in_training_mode(net: EDSR) -> dict[str, float]:
+    """Scores with each picture normalised by its own mean and deviation, and none of the running ones touched."""
+    for layer in net.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
+    return score(net.eval(), photographs())
+
+
+def batch_norm() -> Iterator[Row]:
+    """Equal steps with and without."""
+    for norm, rate, seed in itertools.product((False, True), (1e-3, 3e-3), range(3)):
+        net = small(4, seed)
+        net = with_norm(net) if norm else net
+        history = fit(net, steps=800, seed=seed, learning_rate=rate, every=100)
+        own = in_training_mode(net)["psnr"]
+        for row in history:
+            if "psnr" in row:
+                last = row is history[-1]
+                yield {
+                    "norm": int(norm), "learning_rate": rate, "seed": seed, "step": row["step"],
+                    "psnr": round(row["psnr"], 3), "psnr_training_mode": round(own, 3) if last else "",
+                    "core_seconds": row["core_seconds"] if last else "",
+                }  # fmt: skip
+
+
+def warm_start() -> Iterator[Row]:
+    """×4 from scratch, and from the head and body of a ×2 network."""
+    for seed in range(3):
+        two = small(2, seed)
+        first = fit(two, steps=2000, seed=seed)[-1]
+        yield {"start": "x2", "seed": seed, "step": 2000, "psnr": round(first["psnr"], 3)}
+        for start in ("scratch", "from_x2"):
+            net = small(4, 10 + seed)
+            if start == "from_x2":
+                net.head.load_state_dict(two.head.state_dict())
+                net.body.load_state_dict(two.body.state_dict())
+            yield {"start": start, "seed": seed, "step": 0, "psnr": round(score(net.eval(), photographs())["psnr"], 3)}
+            for row in fit(net, steps=1200, seed=seed, every=100):
+                if "psnr" in row:
+                    yield {"start": start, "seed": seed, "step": row["step"], "psnr": round(row["psnr"], 3)}
+
+
+def patches() -> Iterator[Row]:
+    """Equal pixels, cut up in different ways; and one way at several learning rates."""
+    ways = [(8, 64), (16, 4), (16, 16), (16, 64), (32, 4), (32, 16), (48, 2), (48, 16)]
+    plans = [(size, batch, 3e-3) for size, batch in ways] + [(16, 16, rate) for rate in (1e-4, 1e-3, 1e-2)]
+    for (size, batch, rate), seed in itertools.product(plans, range(2)):
+        steps = round(400 * PIXELS / (size**2 * batch))
+        last = fit(small(4, seed, blocks=4), steps=steps, seed=seed, learning_rate=rate, lr_size=size, batch=batch)[-1]
+        yield {
+            "lr_size": size, "batch": batch, "learning_rate": rate, "seed": seed, "steps": steps,
+            "psnr": round(last["psnr"], 3), "core_seconds": last["core_seconds"],
+        }  # fmt: skip
+
+
+def scaling() -> Iterator[Row]:
+    """The first steps of a wide and of a narrow network, with and without the factor on the residuals."""
+    for width, rate, factor, seed in itertools.product((32, 256), (1e-4, 1e-3, 3e-3), (1.0, 0.1), range(2)):
+        net = small(4, seed, width=width, residual_scale=factor)
+        setting = {"width": width, "learning_rate": rate, "residual_scale": factor, "seed": seed}
+        try:
+            history = fit(
+                net, steps=40, seed=seed, learning_rate=rate, lr_size=8, batch=4, clip=None, log_every=5, evaluate=None
+            )
+        except TrainingError:  # a loss that is not finite is a result here
+            yield setting | {"step": 40, "loss": "inf"}
+            continue
+        for row in history:
+            yield setting | {"step": row["step"], "loss": round(row["loss"], 5)}
+
+
+class PlainBlock(nn.Module):
+    """What is left of a residual block without its skip."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        pair = [nn.Conv2d(width, width, 3, padding=1), nn.ReLU()]
+        self.layers = nn.Sequential(*pair, nn.Conv2d(width, width, 3, padding=1), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class Plain(nn.Module):
+    """EDSR's layers, one after the other, without any skip."""
+
+    def __init__(self, net: EDSR, width: int) -> None:
+        super().__init__()
+        self.scale, self.channels = net.scale, net.channels
+        body = [PlainBlock(width) for _ in range(len(net.body) - 1)]
+        self.layers = nn.Sequential(net.head, *body, nn.Conv2d(width, width, 3, padding=1), net.tail)
+        self.register_buffer("mean", net.mean)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        return self.layers(lr - self.mean) + self.mean
+
+
+def depth() -> Iterator[Row]:
+    """More blocks, with skips and without; without them also from He's initial weights."""
+    for blocks, kind, seed in itertools.product((1, 4, 8, 16, 32), ("residual", "plain", "plain_he"), range(2)):
+        net = small(4, seed, blocks=blocks, width=16)
+        if kind != "residual":
+            net = Plain(net, 16)
+        if kind == "plain_he":
+            he_(net)
+        last = fit(net, steps=300, seed=seed, learning_rate=1e-3)[-1]
+        yield {"blocks": blocks, "kind": kind, "seed": seed, "steps": 300, "psnr": round(last["psnr"], 3)}
+
+
+EXPERIMENTS = {run.__name__: run for run in (depth, batch_norm, scaling, warm_start, patches)}
+
+
+def write(name: str, rows: list[Row]) -> None:
+    """The rows so far, whole or not at all."""
+    path = RESULTS / f"residual_{name}.csv"
+    partial = path.with_name(f".{path.name}.part")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        names = dict.fromkeys(key for row in rows for key in row)
+        writer = csv.DictWriter(file, [*names, "protocol"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row | {"protocol": str(PAPER) if "psnr" in row else "L1 of RGB"} for row in rows)
+    os.replace(partial, path)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for name in sys.argv[1:] or EXPERIMENTS:
+        rows = []
+        for row in EXPERIMENTS[name]():
+            rows.append(row)
+            write(name, rows)
+            print(name, *row.values(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,331 @@
+"""checkpoints: what is saved comes back; files are whole or absent; nothing damaged or foreign is half loaded."""
+
+import hashlib
+import json
+import os
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from srlib import checkpoints
+from srlib.checkpoints import NETWORKS, CheckpointError, build, load, read_card, save, shipped, warm_start
+
+
+def network(model="espcn", scale=2, seed=0):
+    torch.manual_seed(seed)
+    return build(model, scale)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """(network, path)"""
+    net = network()
+    return net, save(net, tmp_path / "espcn_x2.safetensors", {"model": "espcn", "scale": 2, "steps": 7})
+
+
+def rewrite(path, **card):
+    """Change a card."""
+    path.with_suffix(".json").write_text(json.dumps(read_card(path) | card), encoding="utf-8")
+
+
+def with_sum(path):
+    """Make the card believe the file."""
+    rewrite(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+@pytest.mark.parametrize("model", [name for name in NETWORKS if name != "edsr"])  # 170 MB
+def test_what_is_saved_comes_back(tmp_path, model):
+    net = network(model, 3).eval()
+    path = save(net, tmp_path / "new" / f"{model}_x3.safetensors", {"model": model, "scale": 3})
+    again = load(path)
+    assert type(again) is type(net) and again.scale == 3 and not again.training
+    assert again.state_dict().keys() == net.state_dict().keys()
+    assert all(torch.equal(again.state_dict()[name], value) for name, value in net.state_dict().items())
+    lr = torch.rand(1, net.channels, 17, 11)
+    with torch.no_grad():
+        assert torch.equal(again(lr), net(lr))
+
+
+def test_half_precision_is_near_and_half_as_large(tmp_path):
+    net = network("srresnet", 4).eval()
+    nn.init.uniform_(net.body[-1].running_mean)
+    net.body[-1].num_batches_tracked += 100_000  # an integer, which 16 bits would not hold as a float
+    whole = save(net, tmp_path / "whole.safetensors", {"model": "srresnet", "scale": 4})
+    half = save(net, tmp_path / "half.safetensors", {"model": "srresnet", "scale": 4}, half=True)
+    assert half.stat().st_size < 0.52 * whole.stat().st_size
+    assert (read_card(whole)["precision"], read_card(half)["precision"]) == ("float32", "float16")
+    again = load(half)
+    assert all(value.dtype in (torch.float32, torch.int64) for value in again.state_dict().values())
+    assert again.body[-1].num_batches_tracked == 100_000
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], value, atol=1e-3, rtol=1e-3)
+
+
+def test_the_card_is_kept_and_completed(saved):
+    net, path = saved
+    card = read_card(path)
+    assert card["model"] == "espcn" and card["scale"] == 2 and card["steps"] == 7
+    assert card["parameters"] == sum(p.numel() for p in net.parameters()) == 21_284
+    assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest() and card["precision"] == "float32"
+
+
+@pytest.mark.parametrize(
+    "name, card",
+    [
+        ("net.pth", {"model": "espcn", "scale": 2}),
+        ("net.safetensors", {"scale": 2}),
+        ("net.safetensors", {"model": "espcn"}),
+    ],
+)
+def test_a_checkpoint_without_a_name_is_not_written(tmp_path, name, card):
+    with pytest.raises(CheckpointError, match="whose card has model and scale"):
+        save(network(), tmp_path / name, card)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_saving_is_whole_or_not_at_all(saved, monkeypatch, error):
+    net, path = saved
+
+    def stop(*paths):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", stop)
+        with pytest.raises(error):
+            save(network(seed=1), path, {"model": "espcn", "scale": 2})
+    assert sorted(file.name for file in path.parent.iterdir()) == ["espcn_x2.json", "espcn_x2.safetensors"]
+    assert torch.equal(load(path).head.weight, net.head.weight)
+
+
+def test_a_network_for_several_scales_is_loaded_at_one(tmp_path):
+    path = save(network("mdsr", 4), tmp_path / "net.safetensors", {"model": "mdsr", "scale": 4, "scales": [2, 3, 4]})
+    assert [load(path, scale).scale for scale in (2, 3, 4, None)] == [2, 3, 4, 4]
+    with pytest.raises(ValueError, match="8"):
+        load(path, 8)
+
+
+# What can be wrong with a file. Each changes the two files of a good checkpoint; the words it must be told with.
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def truncated_with_sum(path):
+    truncated(path)
+    with_sum(path)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def empty_with_sum(path):
+    empty(path)
+    with_sum(path)
+
+
+def one_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def zip_pickle(path):
+    torch.save(network().state_dict(), path)
+    with_sum(path)
+
+
+def bare_pickle(path):
+    path.write_bytes(pickle.dumps({"head.weight": [1.0]}))
+    with_sum(path)
+
+
+def gone(path):
+    path.unlink()
+
+
+def no_card(path):
+    path.with_suffix(".json").unlink()
+
+
+def card_is_text(path):
+    path.with_suffix(".json").write_text("espcn ×2")
+
+
+def card_is_bytes(path):
+    path.with_suffix(".json").write_bytes(b"\xff\xfe\x00{}")
+
+
+def card_is_a_list(path):
+    path.with_suffix(".json").write_text("[1, 2]")
+
+
+def card_without_sum(path):
+    path.with_suffix(".json").write_text('{"model": "espcn", "scale": 2}')
+
+
+def card_with_a_scale_in_words(path):
+    rewrite(path, scale="2")
+
+
+def card_of_another_network(path):
+    rewrite(path, model="fsrcnn")
+
+
+def card_of_another_scale(path):
+    rewrite(path, scale=3)
+
+
+def card_of_nothing_known(path):
+    rewrite(path, model="os.system")
+
+
+def numbers_of_another_network(path):
+    other = save(network("fsrcnn"), path.with_name("other.safetensors"), {"model": "fsrcnn", "scale": 2})
+    path.write_bytes(other.read_bytes())
+
+
+DAMAGE = {
+    truncated: "damaged, or not the file its card describes",
+    truncated_with_sum: "is not a safetensors file",
+    empty: "damaged",
+    empty_with_sum: "is not a safetensors file",
+    one_bit: "damaged",
+    zip_pickle: "is a pickle, which could run code",
+    bare_pickle: "is a pickle, which could run code",
+    gone: "no such file",
+    no_card: "its card espcn_x2.json is not beside it",
+    card_is_text: "is not the card of a checkpoint",
+    card_is_bytes: "is not the card of a checkpoint",
+    card_is_a_list: "is not the card of a checkpoint",
+    card_without_sum: "is not the card of a checkpoint",
+    card_with_a_scale_in_words: "is not the card of a checkpoint",
+    card_of_another_network: "does not hold the weights of fsrcnn ×2",
+    card_of_another_scale: "does not hold the weights of espcn ×3",
+    card_of_nothing_known: "no network 'os.system'; there are srcnn, ",
+    numbers_of_another_network: "damaged, or not the file its card describes",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
+def test_damage_is_one_line_that_names_it(saved, damage):
+    damage(saved[1])
+    with pytest.raises(CheckpointError) as caught:
+        load(saved[1])
+    assert DAMAGE[damage] in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_every_bit_of_a_file_counts(tmp_path):
+    path = save(network("fsrcnn"), tmp_path / "net.safetensors", {"model": "fsrcnn", "scale": 2})
+    content = path.read_bytes()
+    for place in torch.randint(len(content), (50,), generator=torch.Generator().manual_seed(0)).tolist():
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(CheckpointError):
+            load(path)
+
+
+@pytest.mark.parametrize("suffix", ["pt", "pth", "ckpt", "bin", "pkl"])
+def test_pickles_are_refused_by_name(tmp_path, suffix):
+    path = tmp_path / f"net.{suffix}"
+    torch.save(network().state_dict(), path)
+    with pytest.raises(CheckpointError, match="only .safetensors is read"):
+        load(path)
+
+
+def test_no_pickle_is_opened(saved, monkeypatch):
+    def opened(*arguments, **options):
+        raise AssertionError("a pickle was opened")
+
+    for damage in (zip_pickle, bare_pickle):
+        damage(saved[1])
+        with monkeypatch.context() as patch:
+            for place in ("torch.load", "pickle.load", "pickle.loads", "pickle.Unpickler"):
+                patch.setattr(place, opened)
+            with pytest.raises(CheckpointError, match="is a pickle"):
+                load(saved[1])
+
+
+def test_another_scale_than_the_card_says_is_refused(saved):
+    with pytest.raises(CheckpointError, match="was trained for ×2, not ×3"):
+        load(saved[1], 3)
+
+
+def test_names_of_shipped_networks(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "data_folder", lambda: tmp_path)
+    assert shipped() == []
+    for model, scale in (("espcn", 2), ("espcn", 3), ("fsrcnn", 2)):
+        path = tmp_path / "checkpoints" / f"{model}_x{scale}.safetensors"
+        save(network(model, scale), path, {"model": model, "scale": scale})
+    save(
+        network("mdsr"),
+        tmp_path / "checkpoints" / "mdsr_x234.safetensors",
+        {"model": "mdsr", "scale": 4, "scales": [2, 3, 4]},
+    )
+    assert [path.stem for path in shipped()] == ["espcn_x2", "espcn_x3", "fsrcnn_x2", "mdsr_x234"]
+    assert load("espcn", 3).scale == 3 and load("fsrcnn").scale == 2
+    assert load("mdsr").scale == 4 and load("mdsr", 2).scale == 2
+    with pytest.raises(CheckpointError, match="espcn is shipped for ×2, ×3; give one of these scales"):
+        load("espcn")
+    with pytest.raises(CheckpointError, match="espcn is shipped for ×2, ×3; give one of these scales"):
+        load("espcn", 4)
+    with pytest.raises(CheckpointError, match="no trained network 'espnc'; shipped: espcn, fsrcnn, mdsr; or name"):
+        load("espnc")
+
+
+def test_a_body_moves_to_another_scale(tmp_path):
+    source = network("edsr_baseline", 2)
+    path = save(source, tmp_path / "x2.safetensors", {"model": "edsr_baseline", "scale": 2})
+    net = network("edsr_baseline", 4, seed=1)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    copied, left = warm_start(net, path)
+    own, theirs = net.state_dict(), source.state_dict()
+    assert {name for name in own if name.startswith(("head", "body"))} <= set(copied)
+    assert sorted(copied + left) == sorted(own)
+    assert all(torch.equal(own[name], theirs[name]) for name in copied)
+    assert left and all(torch.equal(own[name], before[name]) for name in left)
+
+
+def test_mdsr_starts_from_the_body_of_edsr(tmp_path):
+    source = network("edsr_baseline", 2)
+    path = save(source, tmp_path / "x2.safetensors", {"model": "edsr_baseline", "scale": 2})
+    net = network("mdsr", 4, seed=1)
+    copied, left = warm_start(net, path)
+    expected = {name for name in source.state_dict() if name.startswith(("head", "body"))}
+    assert {name for name in copied if name.startswith(("head", "body"))} == expected
+    assert all(torch.equal(net.state_dict()[name], source.state_dict()[name]) for name in expected)
+    assert {name.split(".")[0] for name in left} >= {"first", "upsample"}
+
+
+def test_a_start_where_nothing_fits_or_the_file_is_damaged_changes_nothing(saved):
+    net = network("edsr_small", 2)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    with pytest.raises(CheckpointError, match="nothing in it fits EDSR"):
+        warm_start(net, saved[1])
+    one_bit(saved[1])
+    other = network("espcn", 2, seed=1)
+    with pytest.raises(CheckpointError, match="damaged"):
+        warm_start(other, saved[1])
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
+    assert torch.equal(other.head.weight, network("espcn", 2, seed=1).head.weight)
+
+
+@pytest.mark.parametrize("model, scale", [("espcn", 3), ("edsr_small", 4), ("mdsr", 3)])
+def test_every_name_is_built_at_its_scale(model, scale):
+    assert build(model, scale).scale == scale
+
+
+@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+def test_shipped_checkpoints_are_what_their_cards_say(path):
+    card, net = read_card(path), load(path)
+    needed = {"model", "scale", "scales", "recipe", "data", "steps", "seconds", "device", "commit", "torch"}
+    assert needed | {"protocol", "scores", "parameters", "precision", "sha256"} <= card.keys()
+    assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert card["parameters"] == sum(p.numel() for p in net.parameters())
+    assert all(value.isfinite().all() for value in net.state_dict().values())
+    assert path.stem == f"{card['model']}_x{''.join(map(str, card['scales']))}"
+    assert card["scores"].keys() == {str(scale) for scale in card["scales"]}
+    assert card["steps"] > 0 and card["seconds"] > 0 and card["data"]

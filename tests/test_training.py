@@ -1,0 +1,291 @@
+"""The loop: exact resume, kills at random moments, schedules, averages, logs, errors."""
+
+import copy
+import random
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from srlib.logs import read_log
+from srlib.losses import Weighted, l1
+from srlib.models.fcn import ESPCN
+from srlib.patches import PatchStream
+from srlib.run import TrainingError
+from srlib.steps import supervised
+from srlib.training import TrainConfig, cosine, halved, train
+
+STEP = supervised(Weighted(pixel=(1.0, l1)))
+
+# Kills a run twenty times, and lets it end. Each run is a fork, so that torch is imported once.
+SCRIPT = """
+import os, random, signal, sys, time
+import torch
+import torch.utils.tensorboard
+from srlib.losses import Weighted, l1
+from srlib.models.srgan import SRResNet
+from srlib.patches import PatchStream
+from srlib.steps import supervised
+from srlib.training import TrainConfig, cosine, train
+
+def run(folder, say):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    net = SRResNet(scale=2, width=8, blocks=1)
+    picture = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(1))
+    stream = PatchStream([picture], scale=2, lr_size=8, seed=3)
+    opts = {"g": torch.optim.Adam(net.parameters(), 1e-3)}
+    cfg = TrainConfig(steps=150, batch=4, save_every=3, log_every=2, precision="bf16", clip=0.5)
+    averaged, _ = train(supervised(Weighted(pixel=(1.0, l1))), {"g": net}, opts, stream, cfg, schedule=cosine(150),
+                        folder=folder, resume=True, log=lambda row: os.write(say, b"."))
+    torch.save({"net": net.state_dict(), "averaged": averaged["g"].state_dict()}, f"{folder}.pt")
+
+def start(folder):
+    hear, say = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            run(folder, say)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(say)
+    return child, hear
+
+whole, hear = start(sys.argv[1])
+assert os.waitpid(whole, 0)[1] == 0, "the unbroken run failed"
+moments = random.Random(0)
+for kill in range(20):
+    child, hear = start(sys.argv[2])
+    assert os.read(hear, 1), "a resumed run failed"
+    time.sleep(moments.uniform(0, 0.06))
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL, "the run ended before it was killed"
+    os.close(hear)
+last, hear = start(sys.argv[2])
+assert os.waitpid(last, 0)[1] == 0, "the last run failed"
+"""
+
+
+def setup(seed=0, channels=1):
+    torch.manual_seed(seed)
+    net = ESPCN(scale=2, channels=channels, width=8)
+    picture = torch.rand(1, 3, 33, 41, generator=torch.Generator().manual_seed(1))
+    stream = PatchStream([picture], scale=2, lr_size=6, channels=channels)
+    return {"g": net}, {"g": torch.optim.Adam(net.parameters(), 1e-2)}, stream
+
+
+def weights(net):
+    return torch.cat([value.flatten().float() for value in net.state_dict().values()])
+
+
+def test_the_loop_is_what_one_would_write_by_hand():
+    cfg = TrainConfig(steps=7, batch=4, precision="fp32", average=0.0)
+    nets, opts, stream = setup()
+    mine = copy.deepcopy(nets["g"])
+    opt = torch.optim.Adam(mine.parameters(), 1e-2)
+    train(STEP, nets, opts, stream, cfg, schedule=lambda k: 1 / (k + 1))
+    for k in range(7):
+        for group in opt.param_groups:
+            group["lr"] = 1e-2 / (k + 1)
+        lr, hr = stream.batch(range(4 * k, 4 * k + 4))
+        opt.zero_grad()
+        (mine(lr) - hr).abs().mean().backward()
+        opt.step()
+    torch.testing.assert_close(weights(nets["g"]), weights(mine), atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_resumed_run_is_the_unbroken_run_to_the_bit(tmp_path, precision):
+    cfg = TrainConfig(steps=20, batch=4, precision=precision, clip=0.1)
+    nets, opts, stream = setup()
+    averaged, _ = train(STEP, nets, opts, stream, cfg, schedule=cosine(20, warmup=3))
+    for stop in (5, 6, 20):  # the schedule is that of the whole run
+        part, part_opts, _ = setup(seed=stop)
+        short = TrainConfig(steps=stop, batch=4, precision=precision, clip=0.1)
+        if stop == 5:
+            part, part_opts, _ = setup()
+        mean, history = train(
+            STEP, part, part_opts, stream, short, schedule=cosine(20, warmup=3), folder=tmp_path, resume=True
+        )
+    assert torch.equal(weights(part["g"]), weights(nets["g"]))
+    assert torch.equal(weights(mean["g"]), weights(averaged["g"]))
+    assert [row["step"] for row in history] == [5, 6, 20] == [row["step"] for row in read_log(tmp_path)]
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_nothing(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "whole"), str(tmp_path / "broken")], timeout=500
+    )
+    assert done.returncode == 0
+    a, b = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("whole", "broken"))
+    for part in a:
+        assert all(torch.equal(a[part][key], b[part][key]) for key in a[part])
+    steps = [[row["step"] for row in read_log(tmp_path / name)] for name in ("whole", "broken")]
+    assert steps[0] == steps[1]
+
+
+def test_rows_say_what_happened(tmp_path):
+    nets, opts, stream = setup()
+    rows = []
+    cfg = TrainConfig(steps=10, batch=4, log_every=4, evaluate_every=5)
+    _, history = train(
+        STEP,
+        nets,
+        opts,
+        stream,
+        cfg,
+        evaluate=lambda nets: {"psnr": float(not nets["g"].training)},
+        log=rows.append,
+        folder=tmp_path,
+    )
+    assert rows == history
+    assert [row["step"] for row in rows] == [4, 5, 8, 10]
+    assert [row.get("psnr") for row in rows] == [None, 1.0, None, 1.0]
+    for row in rows:
+        assert row["loss"] == row["pixel"] > 0 and row["learning_rate"] == 1e-2
+        assert 0 <= row["waited"] < 1 and row["images_per_second"] > 0
+    assert read_log(tmp_path) == [pytest.approx(row) for row in rows]
+    assert any((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_the_average_is_of_the_weights_of_every_step():
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.value = nn.Parameter(torch.zeros(1))
+
+    class Numbers:
+        def batch(self, indices, device):
+            return (torch.tensor([float(i) for i in indices]),)
+
+    def step(nets, opts, batch, run):
+        with torch.no_grad():
+            nets["n"].value.fill_(batch[0].mean())
+        return {}
+
+    net = Constant()
+    averaged, _ = train(
+        step, {"n": net}, {}, Numbers(), TrainConfig(steps=50, batch=1, average=0.9), schedule=lambda k: 1.0
+    )
+    mean = 0.0
+    for k in range(50):
+        decay = min(0.9, (k + 1) / (k + 10))
+        mean = decay * mean + (1 - decay) * k
+    assert averaged["n"].value.item() == pytest.approx(mean, rel=1e-5)
+    assert net.value.item() == 49
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(tmp_path):
+    nets, opts, stream = setup()
+
+    def step(nets, opts, batch, run):
+        return {"loss": torch.tensor(float("nan"))}
+
+    with pytest.raises(TrainingError, match="step 3: loss is not finite; try a smaller learning rate"):
+        train(step, nets, opts, stream, TrainConfig(steps=9, batch=1, save_every=3), folder=tmp_path)
+    assert not (tmp_path / "state.pt").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch": 8}, "saved with batch=4, now batch=8"),
+        ({"precision": "fp32"}, "saved with precision=bf16, now precision=fp32"),
+        ({"steps": 3}, "is at step 6, beyond steps=3"),
+    ],
+)
+def test_the_state_of_another_run_is_refused(tmp_path, change, message):
+    nets, opts, stream = setup()
+    settings = {"steps": 6, "batch": 4}
+    train(STEP, nets, opts, stream, TrainConfig(**settings), folder=tmp_path)
+    before = weights(nets["g"])
+    with pytest.raises(TrainingError, match=message):
+        train(STEP, nets, opts, stream, TrainConfig(**settings | change), folder=tmp_path, resume=True)
+    assert torch.equal(weights(nets["g"]), before)
+
+
+def test_a_state_of_other_networks_is_refused(tmp_path):
+    nets, opts, stream = setup()
+    train(STEP, nets, opts, stream, TrainConfig(steps=2, batch=4), folder=tmp_path)
+    other, other_opts, other_stream = setup(channels=3)
+    with pytest.raises(TrainingError, match=r"the saved g \(nets\) does not fit"):
+        train(STEP, other, other_opts, other_stream, TrainConfig(steps=2, batch=4), folder=tmp_path, resume=True)
+    with pytest.raises(TrainingError, match="holds the state of another run"):
+        train(
+            STEP,
+            {"h": nets["g"]},
+            {"h": opts["g"]},
+            stream,
+            TrainConfig(steps=2, batch=4),
+            folder=tmp_path,
+            resume=True,
+        )
+
+
+def test_a_damaged_state_is_refused_wherever_the_damage_is(tmp_path):
+    nets, opts, stream = setup()
+    train(STEP, nets, opts, stream, TrainConfig(steps=2, batch=4), folder=tmp_path)
+    path = tmp_path / "state.pt"
+    whole = path.read_bytes()
+    moments = random.Random(0)
+    damaged = [whole[: len(whole) // 2], b"", b"text\n", torch.zeros(3).numpy().tobytes()]
+    for _ in range(20):
+        flipped = bytearray(whole)
+        flipped[moments.randrange(len(whole))] ^= 1 << moments.randrange(8)
+        damaged.append(bytes(flipped))
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(TrainingError, match="damaged, or not a training state; delete it"):
+            train(STEP, nets, opts, stream, TrainConfig(steps=4, batch=4), folder=tmp_path, resume=True)
+
+
+def test_a_state_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    nets, opts, stream = setup()
+    train(STEP, nets, opts, stream, TrainConfig(steps=2, batch=4), folder=tmp_path)
+    before = (tmp_path / "state.pt").read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(STEP, nets, opts, stream, TrainConfig(steps=4, batch=4), folder=tmp_path, resume=True)
+    assert (tmp_path / "state.pt").read_bytes() == before
+
+
+def test_a_log_left_by_a_killed_run_is_cut_back(tmp_path):
+    nets, opts, stream = setup()
+    cfg = TrainConfig(steps=4, batch=4, log_every=2)
+    train(STEP, nets, opts, stream, cfg, folder=tmp_path)
+    with (tmp_path / "log.csv").open("a") as file:
+        file.write("6,0.1,0.0,1.0\n8,0.")
+    longer = TrainConfig(steps=6, batch=4, log_every=2)
+    train(STEP, nets, opts, stream, longer, folder=tmp_path, resume=True)
+    assert [row["step"] for row in read_log(tmp_path)] == [2, 4, 6]
+
+
+def test_schedules():
+    rate = cosine(110, warmup=10, end=0.1)
+    assert rate(0) == pytest.approx(1 / 11) and rate(9) == pytest.approx(10 / 11) and rate(10) == 1
+    assert rate(60) == pytest.approx(0.55) and rate(110) == pytest.approx(0.1) == rate(500)
+    assert [halved(2, 4)(k) for k in range(6)] == [1, 1, 0.5, 0.5, 0.25, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"steps": 0}, "steps and batch must be at least 1"), ({"steps": 1, "average": 1.0}, "average is a decay")],
+)
+def test_impossible_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**settings)
+
+
+def test_an_unknown_precision_is_named():
+    nets, opts, stream = setup()
+    with pytest.raises(ValueError, match="precision must be one of fp32, bf16, fp16, got 'tf32'"):
+        train(STEP, nets, opts, stream, TrainConfig(steps=1, precision="tf32"))
