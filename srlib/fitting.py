@@ -24,8 +24,8 @@ Schedule = Callable[[int], float]
 
 
 def warm_cosine(steps: int) -> Schedule:
-    """A hundred steps up, then down along half a cosine to zero."""
-    return cosine(steps, warmup=min(100, steps // 10))
+    """Five hundred steps up, then down along half a cosine to zero. A faster start kills units for good."""
+    return cosine(steps, warmup=min(500, steps // 4))
 
 
 @dataclass(frozen=True)
@@ -168,9 +168,7 @@ def _claim(folder: Path, told: dict, resume: bool) -> None:
         if not resume:
             raise TrainingError(f"{folder}: holds a run already; give --resume to go on with it, or another --out")
         if note.read_text(encoding="utf-8") != text:
-            raise TrainingError(
-                f"{note}: tells of other settings, data or start; resume with those, or use another --out"
-            )
+            raise TrainingError(f"{note}: has other settings, data or start; keep those, or give another --out")
     folder.mkdir(parents=True, exist_ok=True)
     note.write_text(text, encoding="utf-8")
 

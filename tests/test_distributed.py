@@ -1,0 +1,72 @@
+"""Two processes under torchrun train as one does."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+SCRIPT = """
+import sys, torch
+from srlib.losses import Weighted, l1
+from srlib.models.edsr import EDSR, MDSR
+from srlib.patches import PatchStream, TakingTurns
+from srlib.run import bare
+from srlib.steps import supervised
+from srlib.training import TrainConfig, train
+torch.set_num_threads(1)
+torch.manual_seed(0)
+several = sys.argv[2] == "mdsr"
+picture = torch.rand(1, 3, 45, 37, generator=torch.Generator().manual_seed(1))
+streams = [PatchStream([picture], scale=scale, lr_size=6) for scale in (2, 3)]
+if several:
+    net, stream = MDSR(scale=3, scales=(2, 3), blocks=1, width=8), TakingTurns(streams, batch=4)
+else:
+    net, stream = EDSR(scale=2, blocks=1, width=8), streams[0]
+opts = {"g": torch.optim.SGD(net.parameters(), 0.1)}
+cfg = TrainConfig(steps=8, batch=4, precision="fp32", log_every=3)
+rows = []
+averaged, history = train(supervised(Weighted(pixel=(1.0, l1)), at_scale=several), {"g": net}, opts, stream, cfg,
+                          folder=sys.argv[1], resume=True, log=rows.append)
+assert bare(net) is net
+import os
+rank = os.environ.get("RANK", "0")
+assert len(rows) == (0 if rank == "1" else 3), rows
+torch.save(averaged["g"].state_dict(), f"{sys.argv[1]}.{rank}.pt")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["edsr", "mdsr"])
+def test_two_processes_equal_one(tmp_path, kind):
+    script = tmp_path / "run.py"
+    script.write_text(SCRIPT)
+    torchrun = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "--log-dir",
+        str(tmp_path),
+    ]
+    for name, command in (("one", [sys.executable]), ("two", torchrun)):
+        done = subprocess.run(
+            [*command, str(script), str(tmp_path / name), kind], capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+    one, first, second = (
+        torch.load(tmp_path / name, weights_only=True) for name in ("one.0.pt", "two.0.pt", "two.1.pt")
+    )
+    for key in one:
+        assert torch.equal(first[key], second[key])
+        torch.testing.assert_close(first[key], one[key], atol=1e-6, rtol=0)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
+    from srlib.run import Run
+    from srlib.training import TrainConfig, train
+
+    monkeypatch.setattr(Run, "__init__", lambda self, *_: self.__dict__.update(world=2, rank=0))
+    with pytest.raises(ValueError, match="a batch of 5 cannot be shared by 2 processes"):
+        train(None, {}, {}, None, TrainConfig(steps=1, batch=5))
