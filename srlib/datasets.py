@@ -11,6 +11,26 @@ from torch import Tensor
 
 from srlib import images
 from srlib.leaves import DeadLeaves
+from srlib.patches import PatchStream, TakingTurns
+
+__all__ = [
+    "EVAL_PHOTOS",
+    "PACKAGED",
+    "TRAIN_PHOTOS",
+    "PatchStream",
+    "TakingTurns",
+    "data_file",
+    "data_folder",
+    "find",
+    "find_in",
+    "folder",
+    "gather",
+    "image_files",
+    "images_of",
+    "manifest",
+    "photo",
+    "places",
+]
 
 # The photographs in the scikit-image wheel, without a blurred clock and a detail of 102 pixels. The two lists
 # below are disjoint and share no scene; data/README.md has sources and licences.

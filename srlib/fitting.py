@@ -36,7 +36,10 @@ class Recipe:
         model: a name in `checkpoints.NETWORKS`.
         scales: more than one take turns, batch by batch.
         lr_size: side of a patch in lr pixels.
-        learning_rate: Adam's, at its peak; `betas` are Adam's too.
+        learning_rate: at its peak.
+        betas: Adam's.
+        momentum: of plain gradient descent, which is then used in place of Adam.
+        last: factor of the learning rate of the last layer.
         schedule: steps -> the factor of the learning rate at each step.
         data: names of sets; those of the early papers have 91 + 100 + 199 pictures.
     """
@@ -47,6 +50,9 @@ class Recipe:
     lr_size: int
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.99)
+    momentum: float | None = None
+    weight_decay: float = 0.0
+    last: float = 1.0
     loss: Loss = l1
     schedule: Callable[[int], Schedule] = warm_cosine
     data: tuple[str, ...] = ("T91", "General100", "BSDS")
@@ -60,6 +66,15 @@ class Recipe:
         """The untrained network, the same each time."""
         torch.manual_seed(self.config.seed)
         return checkpoints.build(self.model, self.scales[-1])
+
+    def optimizer(self, net: nn.Module) -> torch.optim.Optimizer:
+        """For the parameters of its network."""
+        tail = list(list(net.children())[-1].parameters())
+        body = [parameter for parameter in net.parameters() if all(parameter is not one for one in tail)]
+        groups = [{"params": body}, {"params": tail, "lr": self.last * self.learning_rate}]
+        if self.momentum is not None:
+            return torch.optim.SGD(groups, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
+        return torch.optim.Adam(groups, self.learning_rate, self.betas, weight_decay=self.weight_decay, fused=True)
 
     def stream(self, pictures: Sequence[Tensor], channels: int) -> PatchStream | TakingTurns:
         """Its training patches, cut from hr pictures."""
@@ -99,7 +114,7 @@ def fit(
     warm = None if start is None else _warm(net, start)
     told = _told(recipe, data, warm)
     _claim(folder, told, resume)
-    opt = torch.optim.Adam(net.parameters(), recipe.learning_rate, recipe.betas, fused=True)
+    opt = recipe.optimizer(net)
     sets = {name: list(images) for name, images in (evaluate_on or {}).items()}
     averaged, history = train(
         supervised(Weighted(pixel=(1.0, recipe.loss)), at_scale=len(recipe.scales) > 1),
@@ -155,7 +170,10 @@ def _told(recipe: Recipe, data: Sequence[str], warm: dict | None) -> dict:
     """What is known before the first step."""
     config = {key: value for key, value in asdict(recipe.config).items() if key not in ("steps", "compile")}
     config = {key: value for key, value in config.items() if not key.endswith("_every")}
-    optimizer = f"Adam, betas {recipe.betas[0]:g} and {recipe.betas[1]:g}, {recipe.learning_rate:g} at the peak"
+    kind = f"Adam, betas {recipe.betas[0]:g} and {recipe.betas[1]:g}"
+    if recipe.momentum is not None:
+        kind = f"gradient descent, momentum {recipe.momentum:g}"
+    optimizer = f"{kind}, {recipe.learning_rate:g} at the peak, weight decay {recipe.weight_decay:g}"
     settings = config | {"lr_size": recipe.lr_size, "optimizer": optimizer, "loss": recipe.loss.__name__}
     return {"recipe": settings | {"schedule": recipe.schedule.__name__}, "data": list(data), "start": warm}
 

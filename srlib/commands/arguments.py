@@ -37,6 +37,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def above_zero(text: str) -> float:
+    """Type of a rate or a length: any number above 0."""
+    value = float(text) if _is_number(text) else math.nan
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
 def border(text: str) -> int:
     """Type of a number of pixels: 0, 1, ..."""
     if not text.isdecimal():

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from srlib import checkpoints, datasets, recipes
-from srlib.commands.arguments import UsageError, device, positive
+from srlib.commands.arguments import UsageError, above_zero, device, positive
 from srlib.fitting import Recipe, fit
 from srlib.run import PRECISIONS
 
@@ -30,8 +30,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--resume", action="store_true", help="go on with the run in that folder, to the bit")
     command.add_argument("--start", metavar="MODEL", help="checkpoint whose weights are taken over where they fit")
     command.add_argument("--precision", choices=PRECISIONS, help="of the matrix products (default: the recipe's)")
-    command.add_argument("--learning-rate", type=float, help="Adam's, at its peak (default: the recipe's)")
-    command.add_argument("--clip", type=float, help="longest gradient (default: the recipe's)")
+    command.add_argument("--learning-rate", type=above_zero, help="Adam's, at its peak (default: the recipe's)")
+    command.add_argument("--clip", type=above_zero, help="longest gradient (default: the recipe's)")
     command.add_argument("--every", type=positive, help="steps between evaluations (default: a twentieth of all)")
     command.add_argument("--device", type=device, help="cpu, cuda or cuda:N (default: cuda where it is there)")
     command.set_defaults(run=run)
@@ -40,6 +40,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train; the exit status."""
     recipe = _recipe(options)
+    if options.start:
+        checkpoints.read_card(checkpoints.locate(options.start))  # also said before the pictures are read
     folder = options.out or Path("runs", recipe.name)
     pictures, lines = datasets.gather(
         options.data or _present(recipe.data), recipe.lr_size * max(recipe.scales), _leave_out

@@ -1,0 +1,46 @@
+"""From nothing past published numbers on two cores, with a clock: writes data/results/speedrun.csv.
+
+    SRLIB_DATA=... python benchmarks/speedrun.py OUT
+
+Trains edsr_small x4 twice, as `srlib train` does: on T91, General100 and BSDS, and on packaged pictures only. Both are
+scored on Set5 every few seconds; that time does not count. Leave the machine alone meanwhile.
+"""
+
+import csv
+import sys
+from pathlib import Path
+
+import torch
+
+from srlib.cli import main as srlib
+from srlib.logs import read_log
+from srlib.metrics import PAPER
+
+RUNS = {
+    "T91 + General100 + BSDS": ["--steps", "12000", "--every", "250"],
+    "packaged": ["--steps", "6000", "--every", "250", "--data", "packaged"],
+}
+COLUMNS = ["run", "step", "seconds", "psnr", "ssim", "images_per_second", "threads", "protocol"]
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/speedrun")
+    rows = []
+    for number, (name, words) in enumerate(RUNS.items()):
+        out = folder / str(number)
+        if srlib(["train", "edsr_small", "--scale", "4", *words, "--out", str(out), "--resume"]):
+            raise SystemExit(f"{name}: the run failed")
+        for row in read_log(out):
+            if "psnr" in row:
+                extra = {"run": name, "threads": torch.get_num_threads(), "protocol": f"Set5, {PAPER.describe(4)}"}
+                rows.append({column: (row | extra)[column] for column in COLUMNS})
+    target = Path(__file__).parents[1] / "data" / "results" / "speedrun.csv"
+    with target.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    print(target)
+
+
+if __name__ == "__main__":
+    main()

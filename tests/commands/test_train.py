@@ -1,0 +1,135 @@
+"""`srlib train`: what it prints, leaves out, refuses, and leaves behind."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from srlib import checkpoints
+from srlib.cli import main
+
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """A folder of pictures, and no benchmark sets on this machine."""
+    monkeypatch.setenv("SRLIB_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("pooch.os_cache", lambda _: tmp_path / "cache")
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.fromarray(rng.integers(0, 256, (120, 107, 3), dtype=np.uint8)).save(folder / "good.png")
+    Image.fromarray(rng.integers(0, 256, (130, 100), dtype=np.uint8)).save(folder / "grey.png")
+    return folder
+
+
+def options(pictures, tmp_path, *more):
+    return [
+        "train",
+        "espcn",
+        "--scale",
+        "4",
+        "--steps",
+        "4",
+        "--data",
+        str(pictures),
+        "--out",
+        str(tmp_path / "run"),
+        *more,
+    ]
+
+
+def test_a_run_leaves_a_checkpoint_that_upscales(pictures, tmp_path, capsys):
+    assert main(options(pictures, tmp_path)) == 0
+    out, err = capsys.readouterr()
+    assert "pictures: 2 pictures" in out and "evaluation photographs" in out and "espcn_x4.safetensors" in out
+    assert "dB" in out
+    card = checkpoints.read_card(tmp_path / "run" / "espcn_x4.safetensors")
+    assert card["steps"] == 4 and list(card["scores"]["4"]) == ["evaluation photographs"]
+    small = tmp_path / "small.png"
+    Image.new("RGB", (9, 7), (200, 100, 50)).save(small)
+    assert (
+        main(
+            [
+                "upscale",
+                str(small),
+                str(tmp_path / "large.png"),
+                "--model",
+                str(tmp_path / "run" / "espcn_x4.safetensors"),
+            ]
+        )
+        == 0
+    )
+    with Image.open(tmp_path / "large.png") as large:
+        assert large.size == (36, 28)
+
+
+def test_each_picture_that_cannot_be_used_is_named_and_the_rest_is_used(pictures, tmp_path, capsys, bad_files):
+    for file in bad_files:
+        if file.is_file() and "bomb" not in file.name:
+            (pictures / file.name).write_bytes(file.read_bytes())
+    Image.new("RGB", (95, 300)).save(pictures / "tiny.png")
+    assert main(options(pictures, tmp_path)) == 0
+    out, err = capsys.readouterr()
+    assert "2 pictures" in out
+    for name in ("empty.png", "text.jpg", "truncated.png", "truncated.jpg", "float.tif"):
+        assert f"/{name}" in err.replace("\\", "/"), name
+    assert "tiny.png: 95 x 300 pixels, smaller than a patch of 96 x 96" in err
+    assert all(line.startswith("left out: ") for line in err.splitlines() if line)
+
+
+def test_no_usable_picture_is_an_error(pictures, tmp_path, capsys):
+    for file in pictures.iterdir():
+        file.write_bytes(b"no picture")
+    assert main(options(pictures, tmp_path)) == 2
+    assert "no usable picture of at least 96 x 96 pixels in" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_and_its_folder_is_safe(pictures, tmp_path, capsys):
+    assert main(options(pictures, tmp_path)) == 0
+    assert main(options(pictures, tmp_path)) == 2
+    assert "holds a run already; give --resume" in capsys.readouterr().err
+    assert main(options(pictures, tmp_path, "--resume")) == 0
+    longer = [*options(pictures, tmp_path, "--resume")]
+    longer[longer.index("4", 4)] = "6"
+    assert main(longer) == 0
+    assert checkpoints.read_card(tmp_path / "run" / "espcn_x4.safetensors")["steps"] == 6
+    assert main(options(pictures, tmp_path, "--resume", "--seed", "1")) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "esrgan"], "no recipe 'esrgan'; there are srcnn, fsrcnn"),
+        (["train", "edsr_small", "--scale", "5"], "scale must be one of 2, 3, 4, 8, got 5"),
+        (["train", "espcn", "--data", "Set99"], "the set Set99 is not on this machine"),
+        (
+            ["train", "espcn", "--start", "missing.safetensors", "--data", "packaged"],
+            "missing.safetensors: no such file",
+        ),
+        (["train", "espcn", "--learning-rate", "0"], "'0' is not a number above 0"),
+        (["train", "espcn", "--steps", "0"], "'0' is not a positive integer"),
+        (["train", "espcn", "--device", "tpu9"], "device 'tpu9' cannot be used here"),
+    ],
+)
+def test_wrong_words_are_one_line_and_status_2(words, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SRLIB_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("pooch.os_cache", lambda _: tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main(words)
+    except SystemExit as stop:
+        status = stop.code
+    err = capsys.readouterr().err
+    assert status == 2 and message in err
+    assert "Traceback" not in err
+    lines = [line for line in err.splitlines() if not line.startswith(("not on this machine", "left out"))]
+    assert len(lines) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_run_note_is_readable(pictures, tmp_path):
+    main(options(pictures, tmp_path, "--precision", "fp32"))
+    note = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert note["recipe"]["precision"] == "fp32" and note["data"][0].endswith("2 pictures")
