@@ -1,4 +1,4 @@
-"""A recipe carried out: the checkpoint, its card, the folder of the run; and that published settings are published ones."""
+"""A recipe carried out: the checkpoint, its card and its folder; and that every recipe fits its network."""
 
 import json
 from dataclasses import replace
