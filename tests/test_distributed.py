@@ -36,7 +36,6 @@ torch.save(averaged["g"].state_dict(), f"{sys.argv[1]}.{rank}.pt")
 """
 
 
-# One test for both networks: two torchruns at the same moment, in two test processes, can wait for each other.
 @pytest.mark.slow
 def test_two_processes_equal_one(tmp_path):
     script = tmp_path / "run.py"
