@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import srlib
 from srlib import checkpoints, metrics
 from srlib.losses import Loss, Weighted, l1
+from srlib.muon import Muon
 from srlib.patches import PatchStream, TakingTurns
 from srlib.run import TrainingError
 from srlib.steps import supervised
@@ -37,8 +38,10 @@ class Recipe:
         scales: more than one take turns, batch by batch.
         lr_size: side of a patch in lr pixels.
         learning_rate: at its peak.
+        method: muon, adam or sgd (gradient descent).
         betas: Adam's.
-        momentum: of plain gradient descent, which is then used in place of Adam.
+        momentum: of gradient descent.
+        weight_decay: Adam's and gradient descent's.
         last: factor of the learning rate of the last layer.
         schedule: steps -> the factor of the learning rate at each step.
         data: names of sets; those of the early papers have 91 + 100 + 199 pictures.
@@ -49,8 +52,9 @@ class Recipe:
     config: TrainConfig
     lr_size: int
     learning_rate: float
-    betas: tuple[float, float] = (0.9, 0.99)
-    momentum: float | None = None
+    method: str = "muon"
+    betas: tuple[float, float] = (0.9, 0.999)
+    momentum: float = 0.9
     weight_decay: float = 0.0
     last: float = 1.0
     loss: Loss = l1
@@ -72,9 +76,11 @@ class Recipe:
         tail = list(list(net.children())[-1].parameters())
         body = [parameter for parameter in net.parameters() if all(parameter is not one for one in tail)]
         groups = [{"params": body}, {"params": tail, "lr": self.last * self.learning_rate}]
-        if self.momentum is not None:
-            return torch.optim.SGD(groups, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
-        return torch.optim.Adam(groups, self.learning_rate, self.betas, weight_decay=self.weight_decay, fused=True)
+        if self.method == "muon":
+            return Muon(groups, self.learning_rate)
+        if self.method == "adam":
+            return torch.optim.Adam(groups, self.learning_rate, self.betas, weight_decay=self.weight_decay, fused=True)
+        return torch.optim.SGD(groups, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
 
     def stream(self, pictures: Sequence[Tensor], channels: int) -> PatchStream | TakingTurns:
         """Its training patches, cut from hr pictures."""
@@ -170,10 +176,12 @@ def _told(recipe: Recipe, data: Sequence[str], warm: dict | None) -> dict:
     """What is known before the first step."""
     config = {key: value for key, value in asdict(recipe.config).items() if key not in ("steps", "compile")}
     config = {key: value for key, value in config.items() if not key.endswith("_every")}
-    kind = f"Adam, betas {recipe.betas[0]:g} and {recipe.betas[1]:g}"
-    if recipe.momentum is not None:
-        kind = f"gradient descent, momentum {recipe.momentum:g}"
-    optimizer = f"{kind}, {recipe.learning_rate:g} at the peak, weight decay {recipe.weight_decay:g}"
+    kind = {
+        "muon": "Muon",
+        "adam": f"Adam, betas {recipe.betas[0]:g} and {recipe.betas[1]:g}, weight decay {recipe.weight_decay:g}",
+        "sgd": f"gradient descent, momentum {recipe.momentum:g}, weight decay {recipe.weight_decay:g}",
+    }[recipe.method]
+    optimizer = f"{kind}, {recipe.learning_rate:g} at the peak"
     settings = config | {"lr_size": recipe.lr_size, "optimizer": optimizer, "loss": recipe.loss.__name__}
     return {"recipe": settings | {"schedule": recipe.schedule.__name__}, "data": list(data), "start": warm}
 

@@ -7,8 +7,8 @@ from srlib.fitting import Recipe, Schedule
 from srlib.losses import mse
 from srlib.training import TrainConfig, halved
 
-# Ours: small batches of small patches and a high learning rate go furthest in a given time on two cores; the average
-# of the weights takes the noise out again. Measured in the chapter on residual networks.
+# Ours: small batches, and Muon at a high rate, which goes further in 1,000 steps than Adam in 3,000; the average of the
+# weights takes the noise out again. Measured in the chapter on residual networks.
 
 
 def srcnn(scale: int) -> Recipe:
@@ -18,12 +18,12 @@ def srcnn(scale: int) -> Recipe:
 
 def fsrcnn(scale: int) -> Recipe:
     """FSRCNN(56, 12, 4) on Y."""
-    return Recipe("fsrcnn", (scale,), TrainConfig(60_000, batch=16, clip=1.0), 96 // scale, 3e-3)
+    return Recipe("fsrcnn", (scale,), TrainConfig(30_000, batch=16, clip=1.0), 96 // scale, 5e-3)
 
 
 def espcn(scale: int) -> Recipe:
     """ESPCN on Y."""
-    return Recipe("espcn", (scale,), TrainConfig(60_000, batch=16, clip=1.0), 96 // scale, 2e-3)
+    return Recipe("espcn", (scale,), TrainConfig(40_000, batch=16, clip=1.0), 96 // scale, 1e-2)
 
 
 def vdsr(scale: int) -> Recipe:
@@ -38,12 +38,12 @@ def srresnet(scale: int) -> Recipe:
 
 def edsr_small(scale: int) -> Recipe:
     """Eight blocks of 32: past SRCNN's 30.48 dB on Set5 ×4 within a minute or two on two cores."""
-    return Recipe("edsr_small", (scale,), TrainConfig(30_000, batch=8, clip=1.0), 128 // scale, 1.5e-3)
+    return Recipe("edsr_small", (scale,), TrainConfig(30_000, batch=8, clip=1.0), 128 // scale, 5e-3)
 
 
 def edsr_baseline(scale: int) -> Recipe:
     """Sixteen blocks of 64."""
-    return Recipe("edsr_baseline", (scale,), TrainConfig(25_000, batch=4, clip=1.0), 128 // scale, 5e-4)
+    return Recipe("edsr_baseline", (scale,), TrainConfig(15_000, batch=4, clip=1.0), 128 // scale, 5e-3)
 
 
 def mdsr(scale: int = 4) -> Recipe:
@@ -68,7 +68,7 @@ def srcnn_paper(scale: int) -> Recipe:
         TrainConfig(1_000_000, batch=128, precision="fp32", average=0.0),
         33 // scale,
         0.05,
-        momentum=0.9,
+        method="sgd",
         last=0.1,
         loss=mse,
         schedule=constant,
@@ -88,6 +88,7 @@ def fsrcnn_paper(scale: int) -> Recipe:
         TrainConfig(1_000_000, batch=128, precision="fp32", average=0.0),
         48 // scale,
         1e-3,
+        method="adam",
         last=0.1,
         loss=mse,
         schedule=constant,
@@ -107,6 +108,7 @@ def espcn_paper(scale: int) -> Recipe:
         TrainConfig(300_000, batch=16, precision="fp32", average=0.0),
         17,
         1e-3,
+        method="adam",
         loss=mse,
         data=("T91",),
     )
@@ -124,7 +126,7 @@ def vdsr_paper(scale: int) -> Recipe:
         TrainConfig(80_000, batch=64, precision="fp32", average=0.0, clip=0.4),
         41 // scale,
         0.1,
-        momentum=0.9,
+        method="sgd",
         weight_decay=1e-4,
         loss=mse,
         schedule=tenths,
@@ -138,9 +140,7 @@ def srresnet_paper(scale: int) -> Recipe:
     Differs from the paper: DIV2K in place of 350,000 pictures of ImageNet; hr in [0, 1], not [−1, 1].
     """
     config = TrainConfig(1_000_000, batch=16, precision="fp32", average=0.0)
-    return Recipe(
-        "srresnet", (scale,), config, 96 // scale, 1e-4, (0.9, 0.999), loss=mse, schedule=constant, data=DIV2K
-    )
+    return Recipe("srresnet", (scale,), config, 96 // scale, 1e-4, "adam", loss=mse, schedule=constant, data=DIV2K)
 
 
 def edsr_baseline_paper(scale: int) -> Recipe:
@@ -151,7 +151,7 @@ def edsr_baseline_paper(scale: int) -> Recipe:
     Differs from the paper: nothing known.
     """
     config = TrainConfig(300_000, batch=16, precision="fp32", average=0.0)
-    return Recipe("edsr_baseline", (scale,), config, 48, 1e-4, (0.9, 0.999), schedule=edsr_schedule, data=DIV2K)
+    return Recipe("edsr_baseline", (scale,), config, 48, 1e-4, "adam", schedule=edsr_schedule, data=DIV2K)
 
 
 def edsr_paper(scale: int) -> Recipe:

@@ -20,7 +20,7 @@ LAYERS = [
     {"degradations", "deconvolution", "multiframe", "metrics"}
     | {"losses", "perceptual", "adversarial", "models.blocks", "models.upscalers"},
     {"models.*", "datasets", "patches", "inference", "checkpoints", "fetching", "downloading"},
-    {"training", "run", "logs"},
+    {"training", "run", "logs", "muon"},
     {"steps"},
     # what a notebook shows and checks: nothing but the commands may stand on it
     {"budget", "page", "source", "plotting", "widgets", "exercises", "exercises.*"}

@@ -30,7 +30,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--resume", action="store_true", help="go on with the run in that folder, to the bit")
     command.add_argument("--start", metavar="MODEL", help="checkpoint whose weights are taken over where they fit")
     command.add_argument("--precision", choices=PRECISIONS, help="of the matrix products (default: the recipe's)")
-    command.add_argument("--learning-rate", type=above_zero, help="Adam's, at its peak (default: the recipe's)")
+    command.add_argument("--learning-rate", type=above_zero, help="at its peak (default: the recipe's)")
     command.add_argument("--clip", type=above_zero, help="longest gradient (default: the recipe's)")
     command.add_argument("--every", type=positive, help="steps between evaluations (default: a twentieth of all)")
     command.add_argument("--device", type=device, help="cpu, cuda or cuda:N (default: cuda where it is there)")
