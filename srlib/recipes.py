@@ -13,7 +13,7 @@ from srlib.training import TrainConfig, halved
 
 def srcnn(scale: int) -> Recipe:
     """SRCNN 9-5-5 on Y."""
-    return Recipe("srcnn", (scale,), TrainConfig(30_000, batch=16, clip=1.0), 48 // scale, 1e-3)
+    return Recipe("srcnn", (scale,), TrainConfig(15_000, batch=16, clip=1.0), 48 // scale, 1e-2)
 
 
 def fsrcnn(scale: int) -> Recipe:
@@ -28,12 +28,12 @@ def espcn(scale: int) -> Recipe:
 
 def vdsr(scale: int) -> Recipe:
     """VDSR with 20 layers on Y."""
-    return Recipe("vdsr", (scale,), TrainConfig(12_000, batch=8, clip=1.0), 64 // scale, 3e-4)
+    return Recipe("vdsr", (scale,), TrainConfig(5_000, batch=8, clip=1.0), 64 // scale, 5e-3)
 
 
 def srresnet(scale: int) -> Recipe:
     """SRResNet, with L1."""
-    return Recipe("srresnet", (scale,), TrainConfig(15_000, batch=4, clip=1.0), 96 // scale, 5e-4)
+    return Recipe("srresnet", (scale,), TrainConfig(8_000, batch=4, clip=1.0), 96 // scale, 5e-3)
 
 
 def edsr_small(scale: int) -> Recipe:
@@ -48,7 +48,7 @@ def edsr_baseline(scale: int) -> Recipe:
 
 def mdsr(scale: int = 4) -> Recipe:
     """MDSR-baseline; ×2, ×3 and ×4 take turns."""
-    return Recipe("mdsr", (2, 3, 4), TrainConfig(25_000, batch=4, clip=1.0), 32, 5e-4)
+    return Recipe("mdsr", (2, 3, 4), TrainConfig(15_000, batch=4, clip=1.0), 32, 5e-3)
 
 
 # The papers' own settings, for a GPU. They take hours to days; what differs is said.
