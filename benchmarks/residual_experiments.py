@@ -9,8 +9,8 @@ recipe edsr_small at ×4 and the same with lr_size=16, batch=16, learning_rate=3
 """
 
 import csv
+import io
 import itertools
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from srlib import files
 from srlib.datasets import EVAL_PHOTOS, gather, photo
 from srlib.fitting import score
 from srlib.losses import Weighted, l1
@@ -210,13 +211,12 @@ EXPERIMENTS = {run.__name__: run for run in (depth, batch_norm, scaling, warm_st
 def write(name: str, rows: list[Row]) -> None:
     """The rows so far, whole or not at all."""
     path = RESULTS / f"residual_{name}.csv"
-    partial = path.with_name(f".{path.name}.part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        names = dict.fromkeys(key for row in rows for key in row)
-        writer = csv.DictWriter(file, [*names, "protocol"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(row | {"protocol": str(PAPER) if "psnr" in row else "L1 of RGB"} for row in rows)
-    os.replace(partial, path)
+    names = dict.fromkeys(key for row in rows for key in row)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [*names, "protocol"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row | {"protocol": str(PAPER) if "psnr" in row else "L1 of RGB"} for row in rows)
+    files.write(path, table.getvalue())
 
 
 def main() -> None:

@@ -5,14 +5,14 @@ SRLIB_DATA=<folder with the sets> python benchmarks/scores.py [--only NAME ...]
 
 import argparse
 import csv
-import os
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from torch import nn
 
-from srlib import checkpoints
-from srlib.commands.networks import INTERPOLATORS, name_of
+from srlib import checkpoints, files
+from srlib.commands.networks import INTERPOLATORS
 from srlib.datasets import images_of
 from srlib.metrics import PAPER, evaluate
 
@@ -28,8 +28,8 @@ def upscalers() -> Iterator[tuple[str, int, nn.Module]]:
             yield name, scale, make(scale)
     for path in checkpoints.shipped():
         card = checkpoints.read_card(path)
-        for scale in card.get("scales", [card["scale"]]):
-            yield name_of(path), scale, checkpoints.load(path, scale)
+        for scale in checkpoints.scales_of(card):
+            yield checkpoints.name_of(path), scale, checkpoints.load(path, scale)
 
 
 def scored(name: str, scale: int, net: nn.Module) -> Iterator[dict[str, str]]:
@@ -58,12 +58,11 @@ def main() -> None:
         parser.error(f"no model {', '.join(sorted(missing))}")
     for found in chosen:
         rows += scored(*found)
-    partial = RESULT.with_suffix(".part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=place))
-    os.replace(partial, RESULT)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=place))
+    files.write(RESULT, table.getvalue())
 
 
 if __name__ == "__main__":

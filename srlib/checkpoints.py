@@ -12,6 +12,7 @@ from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 from torch import nn
 
+from srlib import files
 from srlib.datasets import data_folder
 from srlib.models import edsr, fcn, srgan
 
@@ -68,8 +69,8 @@ def save(net: nn.Module, path: str | os.PathLike, card: dict, *, half: bool = Fa
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, content)
-    _replace(path.with_suffix(".json"), (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())
+    files.write(path, content)
+    files.write(path.with_suffix(".json"), (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())
     return path
 
 
@@ -87,8 +88,8 @@ def load(model: str | os.PathLike, scale: int | None = None) -> nn.Module:
     card = read_card(path)
     tensors = _tensors(path, card)
     scale = scale or card["scale"]
-    if scale not in _scales(card):
-        raise CheckpointError(f"{path}: was trained for ×{', ×'.join(map(str, _scales(card)))}, not ×{scale}")
+    if scale not in scales_of(card):
+        raise CheckpointError(f"{path}: was trained for ×{', ×'.join(map(str, scales_of(card)))}, not ×{scale}")
     net = build(card["model"], scale)
     try:
         net.load_state_dict(tensors)
@@ -106,14 +107,13 @@ def locate(model: str | os.PathLike, scale: int | None = None) -> Path:
         return Path(model)
     if Path(model).suffix in (".pt", ".pth", ".ckpt", ".bin", ".pkl"):
         raise CheckpointError(f"{model}: only .safetensors is read, since a pickle can run code; convert it first")
-    cards = {path: read_card(path) for path in shipped() if path.stem.rpartition("_x")[0] == os.fspath(model)}
+    cards = {path: read_card(path) for path in shipped() if name_of(path) == os.fspath(model)}
     if not cards:
-        names = dict.fromkeys(path.stem.rpartition("_x")[0] for path in shipped())
-        known = ", ".join(names) or "none"
+        known = ", ".join(names()) or "none"
         raise CheckpointError(f"no trained network {os.fspath(model)!r}; shipped: {known}; or name a .safetensors file")
-    fitting = [path for path, card in cards.items() if scale in (None, *_scales(card))]
+    fitting = [path for path, card in cards.items() if scale in (None, *scales_of(card))]
     if len(fitting) != 1:
-        scales = sorted({s for card in cards.values() for s in _scales(card)})
+        scales = sorted({s for card in cards.values() for s in scales_of(card)})
         raise CheckpointError(f"{model} is shipped for ×{', ×'.join(map(str, scales))}; give one of these scales")
     return fitting[0]
 
@@ -121,6 +121,21 @@ def locate(model: str | os.PathLike, scale: int | None = None) -> Path:
 def shipped() -> list[Path]:
     """The checkpoints in the `data` folder, by name."""
     return sorted((data_folder() / "checkpoints").glob("*.safetensors"))
+
+
+def names() -> list[str]:
+    """Names of the shipped networks, each once."""
+    return list(dict.fromkeys(name_of(path) for path in shipped()))
+
+
+def name_of(path: str | os.PathLike) -> str:
+    """edsr_small_x4.safetensors is edsr_small."""
+    return Path(path).stem.rpartition("_x")[0]
+
+
+def scales_of(card: dict) -> list[int]:
+    """Every scale a checkpoint is for."""
+    return card.get("scales", [card["scale"]])
 
 
 def read_card(path: str | os.PathLike) -> dict:
@@ -137,7 +152,7 @@ def read_card(path: str | os.PathLike) -> dict:
     try:
         card = json.loads(card_path.read_text(encoding="utf-8"))
         known = isinstance(card["model"], str) and isinstance(card["sha256"], str)
-        known = known and all(type(scale) is int and 1 <= scale <= 16 for scale in [card["scale"], *_scales(card)])
+        known = known and all(type(scale) is int and 1 <= scale <= 16 for scale in [card["scale"], *scales_of(card)])
     except (ValueError, KeyError, TypeError, RecursionError):
         known = False
     if not known:
@@ -164,11 +179,6 @@ def warm_start(net: nn.Module, path: str | os.PathLike) -> tuple[list[str], list
     return copied, [name for name in own if name not in copied]
 
 
-def _scales(card: dict) -> list[int]:
-    """Every scale a checkpoint is for."""
-    return card.get("scales", [card["scale"]])
-
-
 def _tensors(path: Path, card: dict) -> dict[str, torch.Tensor]:
     """The numbers in a file, after its checksum; no pickle is ever opened."""
     if path.stat().st_size > LARGEST:
@@ -184,12 +194,3 @@ def _tensors(path: Path, card: dict) -> dict[str, torch.Tensor]:
         return {name: value.float() if value.is_floating_point() else value for name, value in parse(content).items()}
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path}: is not a safetensors file") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
-        return complain("not enough memory; try a smaller --tile, --batch or picture")
+        return complain("not enough memory; try a smaller --tile or picture")
     except KeyboardInterrupt:
         complain("interrupted")
         return 130

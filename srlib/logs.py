@@ -1,11 +1,14 @@
 """What a training run writes down: rows in a CSV file and TensorBoard's, and where its time went."""
 
 import csv
+import io
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from srlib import files
 
 CSV = "log.csv"
 
@@ -51,13 +54,12 @@ class Logs:
 
     def _rewrite(self, rows: list[dict], columns: list[str] | None = None) -> None:
         self._columns = columns or list(dict.fromkeys(name for row in rows for name in row))
-        partial = self.folder / f".{CSV}.part"
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            if self._columns:
-                writer = csv.DictWriter(file, self._columns)
-                writer.writeheader()
-                writer.writerows(rows)
-        os.replace(partial, self.folder / CSV)
+        table = io.StringIO()
+        if self._columns:
+            writer = csv.DictWriter(table, self._columns)
+            writer.writeheader()
+            writer.writerows(rows)
+        files.write(self.folder / CSV, table.getvalue())
 
 
 def read_log(folder: str | os.PathLike) -> list[dict[str, float]]:

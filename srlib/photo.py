@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from srlib import files
+
 MAX_PIXELS = 200_000_000  # beyond this a file is taken for a decompression bomb; 200 megapixels are 2.4 GB as floats
 FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP",
@@ -178,16 +180,12 @@ def save(path: str | os.PathLike, photo: Photo) -> None:
     if pixels.ndim != 4 or pixels.shape[0] != 1 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
         raise ImageError(f"{path}: cannot write shape {tuple(pixels.shape)}; expected (1, 1 or 3, H, W)")
     writable(path, bits=photo.bits, alpha=photo.alpha is not None)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         # encoded in memory: libtiff writes lines of its own to stderr when a disk is full
-        partial.write_bytes(_encode(FORMATS[path.suffix.lower()], photo))
-        os.replace(partial, path)
+        files.write(path, _encode(FORMATS[path.suffix.lower()], photo))
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path}: cannot write {pixels.shape[3]} x {pixels.shape[2]} pixels ({reason})") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _encode(kind: str, photo: Photo) -> bytes:

@@ -14,6 +14,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from srlib import files
+
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 STATE = "state.pt"
 _HEADER = b"srlib training state, sha256 "
@@ -105,14 +107,9 @@ def write_state(folder: Path, parts: Mapping[str, Mapping[str, Any]], settings: 
     states = {group: {name: item.state_dict() for name, item in items.items()} for group, items in parts.items()}
     payload = io.BytesIO()
     torch.save({"states": states, "settings": settings, "progress": progress}, payload)
-    content = payload.getbuffer()
-    partial = folder / f".{STATE}.part"
-    with partial.open("wb") as file:
-        file.write(_HEADER + hashlib.sha256(content).hexdigest().encode() + b"\n")
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())  # the name must not arrive on the disk before the bytes
-    os.replace(partial, folder / STATE)
+    content = payload.getvalue()
+    header = _HEADER + hashlib.sha256(content).hexdigest().encode() + b"\n"
+    files.write(folder / STATE, header + content, durable=True)
 
 
 def read_state(

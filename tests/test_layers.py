@@ -15,7 +15,7 @@ LONGEST = 260
 # Lowest first. A module imports from its own layer and from those below; "models.*" and "exercises.*" stand
 # for every file of the folder that is not named itself.
 LAYERS = [
-    {"images", "photo"},
+    {"files", "images", "photo"},
     {"resample", "frequency", "warp", "synthetic", "leaves"},
     {"degradations", "deconvolution", "multiframe", "metrics"}
     | {"losses", "perceptual", "adversarial", "models.blocks", "models.upscalers"},

@@ -2,10 +2,8 @@
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from tqdm import tqdm
@@ -81,13 +79,3 @@ def follow(bar: tqdm) -> Callable[[int, int | None], None]:
         bar.update(done - bar.n)
 
     return progress
-
-
-def write_text(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

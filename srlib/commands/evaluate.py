@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from srlib import datasets, metrics
+from srlib import datasets, files, metrics
 from srlib.commands import networks
-from srlib.commands.arguments import UsageError, border, quiet, scale, write_text
+from srlib.commands.arguments import UsageError, border, quiet, scale
 from srlib.inference import Ensemble
 
 
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.json:
         report = {"model": model, "set": name} | scores.as_dict()
-        write_text(Path(options.json), json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        files.write(options.json, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 

@@ -5,7 +5,7 @@ import csv
 from collections.abc import Iterator
 
 from srlib import checkpoints, datasets
-from srlib.commands.networks import INTERPOLATORS, name_of
+from srlib.commands.networks import INTERPOLATORS
 
 Scores = dict[str, float]  # set -> PSNR in dB
 
@@ -44,8 +44,8 @@ def _networks() -> Iterator[tuple[str, str, dict]]:
     """(name, scale, card) of every shipped network; a network for several scales comes once for each."""
     for path in checkpoints.shipped():
         card = checkpoints.read_card(path)
-        for scale in card.get("scales", [card["scale"]]):
-            yield name_of(path), str(scale), card
+        for scale in checkpoints.scales_of(card):
+            yield checkpoints.name_of(path), str(scale), card
 
 
 def _columns(scores: Scores, sets: list[str]) -> list[str]:

@@ -27,20 +27,10 @@ def find(model: str, scale: float | None) -> nn.Module:
     """
     if model in INTERPOLATORS:
         return INTERPOLATORS[model](scale or SCALE).eval()
-    path, names = Path(model), shipped_names()
+    path, names = Path(model), checkpoints.names()
     if not path.suffix and model not in names:
         choices = ", ".join([*INTERPOLATORS, *names])
         raise UsageError(f"no model {model!r}; there are {choices}, or a file.safetensors")
     if scale is not None and scale != int(scale):
         raise UsageError(f"{model} needs a whole --scale, got {scale}; interpolators such as bicubic take any")
     return checkpoints.load(model, scale or (SCALE if model in names else None))
-
-
-def shipped_names() -> list[str]:
-    """Names of the shipped networks, each once."""
-    return list(dict.fromkeys(name_of(path) for path in checkpoints.shipped()))
-
-
-def name_of(path: Path) -> str:
-    """edsr_small_x4.safetensors is edsr_small."""
-    return path.stem.rpartition("_x")[0]

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from srlib import checkpoints, datasets, recipes
-from srlib.commands.arguments import UsageError, above_zero, device, positive
+from srlib.commands.arguments import UsageError, above_zero, device, positive, quiet
 from srlib.fitting import Recipe, fit
 from srlib.run import PRECISIONS
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     if not sets:
         sets = {"evaluation photographs": [(name, datasets.photo(name)) for name in datasets.EVAL_PHOTOS]}
     print(f"{recipe.name} on {'; '.join(lines)}, scored on {next(iter(sets))}, in {folder}")
-    with tqdm(total=recipe.config.steps, unit="step", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=recipe.config.steps, unit="step", disable=quiet()) as bar:
         path = fit(
             recipe,
             pictures,
