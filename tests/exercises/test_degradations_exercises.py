@@ -1,19 +1,16 @@
 """The chapter on degradations: right answers pass in any style, and each wrong one is told what it did."""
 
-import time
-
 import cv2
 import numpy as np
-import pytest
 import scipy.ndimage
 import torch
 import torch.nn.functional as F
 
 from srlib.degradations import Blur, Degradation, Downscale
-from srlib.exercises import check, find
 from srlib.exercises.degradations import EXERCISES
 from srlib.resample import weights
 from srlib.warp import dihedral
+from tests.exercises.contract import Contract
 
 
 def planes(image):
@@ -200,42 +197,5 @@ def _stretched(scale):
     return row[:, None] * row
 
 
-def cases(table):
-    return [pytest.param(task, *entry, id=f"{task}-{i}") for task, row in table.items() for i, entry in enumerate(row)]
-
-
-def test_every_task_is_tried():
-    assert set(RIGHT) == set(WRONG) == set(EXERCISES)
-    assert {task: len(row) for task, row in WRONG.items()} == {task: len(x.mistakes) for task, x in EXERCISES.items()}
-
-
-@pytest.mark.parametrize("task", EXERCISES)
-def test_reference_passes_at_once_and_stub_fails(task):
-    def stub(*arguments):
-        raise NotImplementedError
-
-    start = time.perf_counter()
-    assert check(f"degradations-{task}", find(f"degradations-{task}").reference)
-    assert time.perf_counter() - start < 2
-    result = check(f"degradations-{task}", stub)
-    assert not result and "not written yet" in result.hint
-
-
-@pytest.mark.parametrize("task, answer", cases({task: [(x,) for x in row] for task, row in RIGHT.items()}))
-def test_other_right_answers_pass(task, answer):
-    assert check(f"degradations-{task}", answer)
-
-
-@pytest.mark.parametrize("task, word, answer", cases(WRONG))
-def test_each_mistake_gets_its_own_hint(task, word, answer):
-    result = check(f"degradations-{task}", answer)
-    assert not result
-    assert word in result.hint
-    assert sum(word in hint for hint in EXERCISES[task].mistakes) == 1
-
-
-@pytest.mark.parametrize("task", EXERCISES)
-def test_no_two_mistakes_agree(task):
-    """Otherwise the second would be given the first one's hint."""
-    for hint, mistake in EXERCISES[task].mistakes.items():
-        assert check(f"degradations-{task}", mistake).hint == hint
+class TestDegradations(Contract):
+    chapter, exercises, right, wrong = "degradations", EXERCISES, RIGHT, WRONG

@@ -1,6 +1,5 @@
 """The chapter on fully convolutional networks: right answers pass in any style, each wrong one is told what it did."""
 
-import time
 from math import prod
 
 import numpy as np
@@ -10,8 +9,9 @@ import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from torch import nn
 
-from srlib.exercises import check, find
+from srlib.exercises import find
 from srlib.exercises.fully_convolutional import EXERCISES
+from tests.exercises.contract import Contract
 
 CHAPTER = "fully_convolutional"
 
@@ -201,13 +201,8 @@ WRONG = {
 }
 
 
-def cases(table):
-    return [pytest.param(task, *entry, id=f"{task}-{i}") for task, row in table.items() for i, entry in enumerate(row)]
-
-
-def test_every_task_is_tried():
-    assert set(RIGHT) == set(WRONG) == set(EXERCISES)
-    assert {task: len(row) for task, row in WRONG.items()} == {task: len(x.mistakes) for task, x in EXERCISES.items()}
+class TestFullyConvolutional(Contract):
+    chapter, exercises, right, wrong = CHAPTER, EXERCISES, RIGHT, WRONG
 
 
 def test_known_values():
@@ -224,35 +219,3 @@ def test_stitching_with_the_reach_of_the_network_is_the_network():
     net, lr, tile, _ = EXERCISES["stitch"].probes[0]
     with torch.no_grad():
         torch.testing.assert_close(EXERCISES["stitch"].reference(net, lr, tile, 4), net(lr), atol=1e-6, rtol=0)
-
-
-@pytest.mark.parametrize("task", EXERCISES)
-def test_reference_passes_at_once_and_stub_fails(task):
-    def stub(*arguments):
-        raise NotImplementedError
-
-    start = time.perf_counter()
-    assert check(f"{CHAPTER}-{task}", find(f"{CHAPTER}-{task}").reference)
-    assert time.perf_counter() - start < 2
-    result = check(f"{CHAPTER}-{task}", stub)
-    assert not result and "not written yet" in result.hint
-
-
-@pytest.mark.parametrize("task, answer", cases({task: [(x,) for x in row] for task, row in RIGHT.items()}))
-def test_other_right_answers_pass(task, answer):
-    assert check(f"{CHAPTER}-{task}", answer)
-
-
-@pytest.mark.parametrize("task, word, answer", cases(WRONG))
-def test_each_mistake_gets_its_own_hint(task, word, answer):
-    result = check(f"{CHAPTER}-{task}", answer)
-    assert not result
-    assert word in result.hint
-    assert sum(word in hint for hint in EXERCISES[task].mistakes) == 1
-
-
-@pytest.mark.parametrize("task", EXERCISES)
-def test_no_two_mistakes_agree(task):
-    """Otherwise the second would be given the first one's hint."""
-    for hint, mistake in EXERCISES[task].mistakes.items():
-        assert check(f"{CHAPTER}-{task}", mistake).hint == hint

@@ -1,16 +1,14 @@
 """The chapter on upscaling layers: right answers pass in any style, and each wrong one is told what it did."""
 
 import math
-import time
 
 import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 
-from srlib.exercises import check, find
 from srlib.exercises.upscaling import EXERCISES
 from srlib.models.upscalers import shuffle_to_transposed, transposed_to_shuffle
+from tests.exercises.contract import Contract
 
 
 def written(index, swap=False):
@@ -183,42 +181,5 @@ def tuple_of(numbers):
     return torch.tensor(list(numbers), dtype=torch.float64)
 
 
-def cases(table):
-    return [pytest.param(task, *entry, id=f"{task}-{i}") for task, row in table.items() for i, entry in enumerate(row)]
-
-
-def test_every_task_is_tried():
-    assert set(RIGHT) == set(WRONG) == set(EXERCISES)
-    assert {task: len(row) for task, row in WRONG.items()} == {task: len(x.mistakes) for task, x in EXERCISES.items()}
-
-
-@pytest.mark.parametrize("task", EXERCISES)
-def test_reference_passes_at_once_and_stub_fails(task):
-    def stub(*arguments):
-        raise NotImplementedError
-
-    start = time.perf_counter()
-    assert check(f"upscaling-{task}", find(f"upscaling-{task}").reference)
-    assert time.perf_counter() - start < 2
-    result = check(f"upscaling-{task}", stub)
-    assert not result and "not written yet" in result.hint
-
-
-@pytest.mark.parametrize("task, answer", cases({task: [(x,) for x in row] for task, row in RIGHT.items()}))
-def test_other_right_answers_pass(task, answer):
-    assert check(f"upscaling-{task}", answer)
-
-
-@pytest.mark.parametrize("task, word, answer", cases(WRONG))
-def test_each_mistake_gets_its_own_hint(task, word, answer):
-    result = check(f"upscaling-{task}", answer)
-    assert not result
-    assert word in result.hint
-    assert sum(word in hint for hint in EXERCISES[task].mistakes) == 1
-
-
-@pytest.mark.parametrize("task", EXERCISES)
-def test_no_two_mistakes_agree(task):
-    """Otherwise the second would be given the first one's hint."""
-    for hint, mistake in EXERCISES[task].mistakes.items():
-        assert check(f"upscaling-{task}", mistake).hint == hint
+class TestUpscaling(Contract):
+    chapter, exercises, right, wrong = "upscaling", EXERCISES, RIGHT, WRONG
