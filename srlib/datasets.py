@@ -58,6 +58,7 @@ EVAL_PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 TRAIN_PHOTOS = tuple(name for name in _PACKAGED if name not in EVAL_PHOTOS)
 
 PACKAGED = "packaged"
+PIECE = 2048  # pixels; longest side of a training picture
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -178,6 +179,11 @@ def data_file(name: str) -> Path:
 def gather(data: Iterable[str], side: int, leave_out: Callable[[str], None]) -> tuple[list[Tensor], list[str]]:
     """Training pictures, and for each source a line that says what it is and how many came of it.
 
+    They are kept as bytes, huge ones in pieces, so that hundreds of photos fit into memory and a piece at a time is
+    all that is ever worked on.
+
+    Shapes: each (1, 1 or 3, H, W), uint8.
+
     Args:
         data: names of sets, folders, and "packaged": what needs no download.
         side: the shorter side that a picture must have at least, in pixels.
@@ -188,13 +194,14 @@ def gather(data: Iterable[str], side: int, leave_out: Callable[[str], None]) -> 
     """
     pictures, lines = [], []
     for source in data:
-        before = len(pictures)
+        used = 0
         for name, hr in _packaged() if source == PACKAGED else _readable(source, leave_out):
             if min(hr.shape[-2:]) < side:
                 leave_out(f"{name}: {hr.shape[-1]} x {hr.shape[-2]} pixels, smaller than a patch of {side} x {side}")
             else:
-                pictures.append(hr)
-        lines.append(f"{source}: {len(pictures) - before} pictures")
+                used += 1
+                pictures += _pieces(images.to_uint8(hr), side)
+        lines.append(f"{source}: {used} pictures")
     if not pictures:
         raise ValueError(f"no usable picture of at least {side} x {side} pixels in {', '.join(data)}")
     return pictures, lines
@@ -210,6 +217,13 @@ def _readable(source: str, leave_out: Callable[[str], None]) -> Iterator[tuple[s
             yield str(file), images.read(file)
         except images.ImageError as error:
             leave_out(str(error))
+
+
+def _pieces(picture: Tensor, side: int) -> list[Tensor]:
+    """Cut into equal parts of about `PIECE` pixels at most, but none smaller than `side`."""
+    rows, columns = (max(1, min(-(-n // PIECE), n // side)) for n in picture.shape[-2:])
+    bands = picture.tensor_split(rows, -2)
+    return [piece.clone() for band in bands for piece in band.tensor_split(columns, -1)]
 
 
 def _packaged() -> Iterator[tuple[str, Tensor]]:

@@ -18,7 +18,7 @@ class PatchStream:
     device that trains, and nobody waits for a decoder. Every place in every picture is equally likely.
 
     Args:
-        pictures: hr images (1, 1 or 3, H, W) in [0, 1]; a grey one counts as RGB with equal channels.
+        pictures: hr images (1, 1 or 3, H, W), float in [0, 1] or uint8; a grey one counts as RGB with equal channels.
         lr_size: side of a patch in lr pixels.
         channels: 3 for RGB, 1 for the luma that networks on Y are trained on.
 
@@ -88,8 +88,12 @@ class PatchStream:
         return tuple(np.array(drawn).T)
 
     def _pair(self, hr: Tensor) -> tuple[Tensor, Tensor]:
+        if hr.dtype == torch.uint8 and hr.ndim == 4:
+            hr = images.from_uint8(hr)
         if not hr.is_floating_point() or hr.ndim != 4 or hr.shape[0] != 1 or hr.shape[1] not in (1, 3):
-            raise ValueError(f"a picture must be a float image (1, 1 or 3, H, W), got {hr.dtype} {tuple(hr.shape)}")
+            raise ValueError(
+                f"a picture must be a float or uint8 image (1, 1 or 3, H, W), got {hr.dtype} {tuple(hr.shape)}"
+            )
         height, width = (n - n % self.scale for n in hr.shape[-2:])
         if min(height, width) < self.scale * self.lr_size:
             side = self.scale * self.lr_size

@@ -164,3 +164,28 @@ def absent(name):
 def test_set14_has_a_grey_bridge():
     sizes = {name: image.shape for name, image in images_of("Set14")}
     assert len(sizes) == 14 and sizes["bridge"] == (1, 1, 512, 512) and sizes["comic"] == (1, 3, 361, 250)
+
+
+def test_training_pictures_are_bytes_and_huge_ones_come_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "PIECE", 20)
+    numbers = torch.arange(3 * 47 * 33).view(1, 3, 47, 33) % 251
+    images.write(tmp_path / "huge.png", numbers / 255)
+    images.write(tmp_path / "thin.png", torch.full((1, 1, 11, 100), 0.5))
+    put(tmp_path / "tiny.png")
+    left_out = []
+    pictures, lines = datasets.gather([str(tmp_path)], 11, left_out.append)
+    assert lines == [f"{tmp_path}: 2 pictures"]
+    assert len(left_out) == 1 and "tiny.png: 7 x 5 pixels, smaller" in left_out[0]
+    assert all(picture.dtype == torch.uint8 for picture in pictures)
+    assert [tuple(p.shape[-2:]) for p in pictures] == [(16, 17), (16, 16)] * 2 + [(15, 17), (15, 16)] + [(11, 20)] * 5
+    rows = [torch.cat(pictures[i : i + 2], -1) for i in (0, 2, 4)]
+    assert torch.equal(torch.cat(rows, -2), numbers.to(torch.uint8))
+
+
+def test_no_piece_is_smaller_than_a_patch(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "PIECE", 20)
+    put(tmp_path / "a.png", (41, 59))
+    pictures, _ = datasets.gather([str(tmp_path)], 15, print)
+    assert len(pictures) == 6 and all(min(p.shape[-2:]) >= 15 for p in pictures)
+    pictures, _ = datasets.gather([str(tmp_path)], 41, print)
+    assert [tuple(p.shape) for p in pictures] == [(1, 3, 41, 59)]

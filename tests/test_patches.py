@@ -90,6 +90,14 @@ def test_patches_are_channels_last_and_in_range():
     assert 0 <= min(lr.min(), hr.min()) and max(lr.max(), hr.max()) <= 1
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bytes_are_pictures_too(channels):
+    picture = numbered(41, 53)
+    a, b = (PatchStream([p], scale=3, lr_size=4, channels=channels) for p in (picture, images.to_uint8(picture)))
+    for x, y in zip(a.batch(range(20)), b.batch(range(20)), strict=True):
+        assert torch.equal(x, y)
+
+
 def test_memory_is_four_bytes_a_pixel():
     assert PatchStream([numbered(40, 80)], scale=4, lr_size=4).nbytes == 4 * (40 * 80 + 10 * 20)
     assert PatchStream([numbered(40, 80)], scale=4, lr_size=4, channels=1).nbytes == 40 * 80 + 10 * 20
@@ -109,7 +117,7 @@ def test_streams_take_turns_batch_by_batch():
         ([], {}, "no pictures"),
         ([torch.zeros(1, 3, 15, 40)], {}, "40 x 15 pixels has no patch of 16 x 16"),
         ([torch.zeros(3, 40, 40)], {}, r"\(1, 1 or 3, H, W\), got torch.float32 \(3, 40, 40\)"),
-        ([torch.zeros(1, 3, 40, 40, dtype=torch.uint8)], {}, "float image"),
+        ([torch.zeros(1, 3, 40, 40, dtype=torch.int16)], {}, "float or uint8 image"),
         ([torch.zeros(1, 3, 40, 40)], {"channels": 2}, "channels must be 1"),
         ([torch.zeros(1, 3, 40, 40)], {"lr_size": 0}, "at least 1"),
     ],
