@@ -18,12 +18,12 @@ def srcnn(scale: int) -> Recipe:
 
 def fsrcnn(scale: int) -> Recipe:
     """FSRCNN(56, 12, 4) on Y."""
-    return Recipe("fsrcnn", (scale,), TrainConfig(30_000, batch=16, clip=1.0), 96 // scale, 5e-3)
+    return Recipe("fsrcnn", (scale,), TrainConfig(30_000, batch=16, clip=1.0), 24, 5e-3)
 
 
 def espcn(scale: int) -> Recipe:
     """ESPCN on Y."""
-    return Recipe("espcn", (scale,), TrainConfig(40_000, batch=16, clip=1.0), 96 // scale, 1e-2)
+    return Recipe("espcn", (scale,), TrainConfig(40_000, batch=16, clip=1.0), 24, 1e-2)
 
 
 def vdsr(scale: int) -> Recipe:
@@ -33,17 +33,17 @@ def vdsr(scale: int) -> Recipe:
 
 def srresnet(scale: int) -> Recipe:
     """SRResNet, with L1."""
-    return Recipe("srresnet", (scale,), TrainConfig(8_000, batch=4, clip=1.0), 96 // scale, 5e-3)
+    return Recipe("srresnet", (scale,), TrainConfig(8_000, batch=4, clip=1.0), 24, 5e-3)
 
 
 def edsr_small(scale: int) -> Recipe:
     """Eight blocks of 32: past SRCNN's 30.48 dB on Set5 ×4 within a minute or two on two cores."""
-    return Recipe("edsr_small", (scale,), TrainConfig(30_000, batch=8, clip=1.0), 128 // scale, 5e-3)
+    return Recipe("edsr_small", (scale,), TrainConfig(30_000, batch=8, clip=1.0), 32, 5e-3)
 
 
 def edsr_baseline(scale: int) -> Recipe:
     """Sixteen blocks of 64."""
-    return Recipe("edsr_baseline", (scale,), TrainConfig(15_000, batch=4, clip=1.0), 128 // scale, 5e-3)
+    return Recipe("edsr_baseline", (scale,), TrainConfig(15_000, batch=4, clip=1.0), 32, 5e-3)
 
 
 def mdsr(scale: int = 4) -> Recipe:

@@ -1,5 +1,6 @@
 """`srlib upscale`: interpolators and networks on one file and on folders; what goes wrong damages nothing."""
 
+import itertools
 import shutil
 import signal
 import subprocess
@@ -198,7 +199,7 @@ sys.exit(main(sys.argv[1:]))
 def test_an_interrupted_run_leaves_no_broken_file(tmp_path, trained, picture, older):
     model = trained("edsr_small", 2)
     runs = []
-    for where, number in [("tiles", signal.SIGINT), ("writing", signal.SIGINT), ("writing", signal.SIGKILL)]:
+    for where, number in itertools.product(STOPS, (signal.SIGINT, signal.SIGKILL)):
         folder = tmp_path / f"{where}{number}"
         folder.mkdir()
         shutil.copy(picture, folder / "in.png")
