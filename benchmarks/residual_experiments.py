@@ -170,16 +170,20 @@ def optimizers() -> Iterator[Row]:
 @torch.no_grad()
 def dead(net: EDSR) -> int:
     """Maps between the two convolutions of a block that no pixel of the four photographs makes positive."""
-    alive = [torch.zeros(block.conv1.out_channels, dtype=torch.bool) for block in list(net.body)[:-1]]
+    blocks = list(net.body)[:-1]
+    alive = torch.zeros(len(blocks), blocks[0].conv1.out_channels, dtype=torch.bool)
+
+    def look(i: int, maps: Tensor) -> None:
+        alive[i] |= (maps[0] > 0).flatten(1).any(1)
+
     hooks = [
-        block.conv1.register_forward_hook(lambda _, __, maps, i=i: alive[i].logical_or_((maps > 0).any(-1).any(-1)[0]))
-        for i, block in enumerate(list(net.body)[:-1])
+        block.conv1.register_forward_hook(lambda _, __, maps, i=i: look(i, maps)) for i, block in enumerate(blocks)
     ]
     for _, hr in photographs():
         net(resize(hr, 1 / net.scale))
     for hook in hooks:
         hook.remove()
-    return int(sum((~lives).sum() for lives in alive))
+    return int((~alive).sum())
 
 
 def scaling() -> Iterator[Row]:

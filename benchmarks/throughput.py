@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from srlib import checkpoints, datasets, recipes
+from srlib.fitting import Recipe
 from srlib.losses import Weighted
 from srlib.patches import PatchStream
 from srlib.run import Run
@@ -29,12 +30,14 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def step_time(net: nn.Module, lr: torch.Tensor, hr: torch.Tensor, precision: str, layout, seconds: float) -> float:
+def step_time(
+    net: nn.Module, lr: torch.Tensor, hr: torch.Tensor, recipe: Recipe, precision: str, layout, seconds: float
+) -> float:
     """Median seconds of one update, batch already there."""
     net = copy.deepcopy(net).to(lr.device, memory_format=layout)
     lr, hr = (image.contiguous(memory_format=layout) for image in (lr, hr))
-    run, opt = Run(precision, device=lr.device), torch.optim.Adam(net.parameters(), 1e-4, fused=True)
-    step = supervised(Weighted(pixel=(1.0, lambda sr, hr: (sr - hr).abs().mean())))
+    run, opt = Run(precision, device=lr.device), recipe.optimizer(net)
+    step = supervised(Weighted(pixel=(1.0, recipe.loss)))
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end or len(times) < 8:
         start = time.perf_counter()
@@ -68,15 +71,15 @@ def main() -> None:
         "fp32, channels_last": ("fp32", torch.channels_last),
         "bf16, channels_last": ("bf16", torch.channels_last),
     }
-    times = {name: step_time(net, lr, hr, *setting, options.seconds) for name, setting in settings.items()}
+    times = {name: step_time(net, lr, hr, recipe, *setting, options.seconds) for name, setting in settings.items()}
     for name, seconds in times.items():
         gain = times["fp32, contiguous"] / seconds
         print(f"  {name:<22} {seconds * 1e3:8.2f} ms a step   {1 / seconds:7.1f} steps/s   {gain:5.2f} x fp32")
 
     steps = max(100, int(options.seconds / times["bf16, channels_last"]))
     cfg = TrainConfig(steps=steps, batch=batch, log_every=steps // 2)
-    opt = torch.optim.Adam(net.parameters(), 1e-4, fused=True)
-    loss = Weighted(pixel=(1.0, lambda sr, hr: (sr - hr).abs().mean()))
+    opt = recipe.optimizer(net)
+    loss = Weighted(pixel=(1.0, recipe.loss))
     _, history = train(supervised(loss), {"g": net}, {"g": opt}, stream, cfg, device=device)
     row = history[-1]
     images, waiting = row["images_per_second"], f"{100 * row['waited']:.1f} % of the time waiting for data"
