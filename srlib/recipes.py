@@ -13,7 +13,7 @@ from srlib.training import TrainConfig, halved
 
 def srcnn(scale: int) -> Recipe:
     """SRCNN 9-5-5 on Y."""
-    return Recipe("srcnn", (scale,), TrainConfig(15_000, batch=16, clip=1.0), 48 // scale, 1e-2)
+    return Recipe("srcnn", (scale,), TrainConfig(15_000, batch=16, clip=1.0), 48 // scale, 4e-3)
 
 
 def fsrcnn(scale: int) -> Recipe:
