@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from srlib import checkpoints
 from srlib.datasets import photo
 from srlib.images import to_uint8
 from srlib.metrics import PAPER
-from srlib.models.interpolation import bicubic, lanczos, nearest
+from srlib.models.interpolation import bicubic, nearest
 from srlib.resample import resize
 
 FONT = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
@@ -26,8 +27,9 @@ def main() -> None:
     hr = photo("astronaut")[..., TOP : TOP + SIDE, LEFT : LEFT + SIDE]
     lr = resize(hr, 1 / SCALE).clamp(0, 1)
     panels = [(f"{SIDE // SCALE} × {SIDE // SCALE} pixels", nearest(SCALE)(lr))]
-    for name, net in (("bicubic", bicubic(SCALE)), ("Lanczos", lanczos(SCALE))):
-        sr = net(lr)
+    for name, net in (("bicubic", bicubic(SCALE)), ("EDSR-small", checkpoints.load("edsr_small", SCALE))):
+        with torch.no_grad():
+            sr = net(lr)
         panels.append((f"{name}, {PAPER.psnr(sr, hr, SCALE).item():.2f} dB", sr))
     panels.append((f"the photograph, {SIDE} × {SIDE}", hr))
     width = len(panels) * (SHOWN + GAP) - GAP

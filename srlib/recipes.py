@@ -23,7 +23,7 @@ def fsrcnn(scale: int) -> Recipe:
 
 def espcn(scale: int) -> Recipe:
     """ESPCN on Y."""
-    return Recipe("espcn", (scale,), TrainConfig(40_000, batch=16, clip=1.0), 24, 1e-2)
+    return Recipe("espcn", (scale,), TrainConfig(40_000, batch=16, clip=1.0), 24, 5e-3)
 
 
 def vdsr(scale: int) -> Recipe:
@@ -38,17 +38,17 @@ def srresnet(scale: int) -> Recipe:
 
 def edsr_small(scale: int) -> Recipe:
     """Eight blocks of 32: past SRCNN's 30.48 dB on Set5 ×4 within a minute or two on two cores."""
-    return Recipe("edsr_small", (scale,), TrainConfig(30_000, batch=8, clip=1.0), 32, 5e-3)
+    return Recipe("edsr_small", (scale,), TrainConfig(30_000, batch=8, clip=1.0), 32, 3e-3)
 
 
 def edsr_baseline(scale: int) -> Recipe:
     """Sixteen blocks of 64."""
-    return Recipe("edsr_baseline", (scale,), TrainConfig(15_000, batch=4, clip=1.0), 32, 5e-3)
+    return Recipe("edsr_baseline", (scale,), TrainConfig(15_000, batch=4, clip=1.0), 32, 2e-3)
 
 
 def mdsr(scale: int = 4) -> Recipe:
     """MDSR-baseline; ×2, ×3 and ×4 take turns."""
-    return Recipe("mdsr", (2, 3, 4), TrainConfig(15_000, batch=4, clip=1.0), 32, 5e-3)
+    return Recipe("mdsr", (2, 3, 4), TrainConfig(15_000, batch=4, clip=1.0), 32, 2e-3)
 
 
 # The papers' own settings, for a GPU. They take hours to days; what differs is said.
