@@ -41,7 +41,7 @@ def test_the_checkpoint_holds_the_averaged_network_and_the_card_tells_the_truth(
     assert all(torch.equal(value, averaged[name]) for name, value in net.state_dict().items())
     card = checkpoints.read_card(path)
     assert card["steps"] == 6 and card["data"] == ["noise: 1 picture"] and card["start"] is None
-    assert card["recipe"]["batch"] == 4 and card["recipe"]["loss"] == "l1"
+    assert card["recipe"]["batch"] == 4 and card["recipe"]["loss"] == "mse"
     assert card["recipe"]["optimizer"] == f"Muon, {recipe.learning_rate:g} at the peak"
     assert card["scores"]["2"]["noise"]["psnr"] == pytest.approx(rows[-1]["psnr"], abs=1e-3)
     assert card["protocol"] == "Y (BT.601 studio), border scale, 8-bit" and card["device"].startswith("CPU")
