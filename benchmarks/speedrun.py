@@ -17,8 +17,8 @@ from srlib.logs import read_log
 from srlib.metrics import PAPER
 
 RUNS = {
-    "T91 + General100 + BSDS": ["--steps", "30000", "--every", "500"],
-    "packaged": ["--steps", "6000", "--every", "250", "--data", "packaged"],
+    "T91 + General100 + BSDS": ["--steps", "12000", "--every", "250"],
+    "packaged": ["--steps", "3000", "--every", "150", "--data", "packaged"],
 }
 COLUMNS = ["run", "step", "seconds", "psnr", "ssim", "images_per_second", "threads", "protocol"]
 

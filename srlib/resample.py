@@ -97,7 +97,7 @@ def taps(
 
 def weights(n_in: int, n_out: int, scale: float, kernel: str | Kernel = "bicubic", antialias: bool = True) -> Tensor:
     """The same as a dense (n_out, n_in) float64 matrix, for looking at and for testing."""
-    index, weight = taps(n_in, n_out, scale, _kernel(kernel), antialias)
+    index, weight = taps(n_in, n_out, scale, named(kernel), antialias)
     return torch.zeros(n_out, n_in, dtype=torch.float64).scatter_add_(1, index, weight)
 
 
@@ -129,7 +129,7 @@ def resize(
     if image.ndim < 2 or 0 in image.shape[-2:]:
         raise ValueError(f"resize needs an image (..., H, W) that is not empty, got shape {tuple(image.shape)}")
     plan = _geometry(tuple(image.shape[-2:]), scale, size, offset)
-    return _run(image, plan, _kernel(kernel), antialias, transpose=False)
+    return _run(image, plan, named(kernel), antialias, transpose=False)
 
 
 def resize_adjoint(
@@ -155,10 +155,11 @@ def resize_adjoint(
     plan = _geometry(tuple(size), scale, small if scale is None else None, offset)
     if tuple(n_out for _, n_out, _, _ in plan) != small:
         raise ValueError(f"resize takes {tuple(size)} at scale {scale} to another size than {small}")
-    return _run(image, plan, _kernel(kernel), antialias, transpose=True)
+    return _run(image, plan, named(kernel), antialias, transpose=True)
 
 
-def _kernel(kernel: str | Kernel) -> Kernel:
+def named(kernel: str | Kernel) -> Kernel:
+    """A kernel by its name in `KERNELS`; a Kernel is itself."""
     if isinstance(kernel, Kernel):
         return kernel
     if kernel not in KERNELS:

@@ -17,7 +17,8 @@ LONGEST = 260
 LAYERS = [
     {"files", "images", "photo"},
     {"resample", "frequency", "warp", "synthetic", "leaves"},
-    {"degradations", "deconvolution", "multiframe", "metrics"}
+    {"degradations", "deconvolution", "deconvolution_iterative", "metrics"}
+    | {"registration", "observation", "fusion", "multiframe"}
     | {"losses", "perceptual", "adversarial", "models.blocks", "models.upscalers"},
     {"models.*", "datasets", "patches", "inference", "checkpoints", "fetching", "downloading"},
     {"training", "run", "logs", "muon"},

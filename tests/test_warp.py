@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral, translate
+from srlib.warp import DIHEDRAL, adjoint, affine, dihedral, flow, inverse_dihedral, rigid, sample, translate
 
 
 def test_eight_different_symmetries_and_their_inverses():
@@ -31,3 +31,50 @@ def test_translation_moves_content_down_and_right():
     torch.testing.assert_close(translate(image, 2, 1)[..., 2:, 1:], image[..., :-2, :-1])
     ramp = torch.arange(20.0).expand(1, 1, 6, 20)
     torch.testing.assert_close(translate(ramp, 0, 0.3)[..., 3:-3], ramp[..., 3:-3] - 0.3)
+
+
+def test_rigid_moves_down_and_right_and_turns_anticlockwise():
+    image = torch.rand(1, 1, 9, 9, dtype=torch.float64)
+    torch.testing.assert_close(rigid(image, 2, -1)[..., 2:, :-1], image[..., :-2, 1:])
+    torch.testing.assert_close(rigid(image, 0, 0, 90), image.rot90(1, (-2, -1)))
+    torch.testing.assert_close(
+        rigid(rigid(image, 1, 2, 90), 1, 2, 90, inverse=True)[..., 3:-3, 3:-3], image[..., 3:-3, 3:-3]
+    )
+
+
+def test_flow_is_where_each_pixel_looks():
+    image = torch.rand(2, 3, 7, 6, dtype=torch.float64)
+    motion = torch.zeros(2, 7, 6, dtype=torch.float64)
+    assert torch.equal(flow(image, motion), image)
+    motion[0] = 1
+    torch.testing.assert_close(flow(image, motion)[..., :-1, :], image[..., 1:, :])
+    motion[1, 2, 3] = -0.25
+    expected = 0.75 * image[..., 3, 3] + 0.25 * image[..., 3, 2]
+    torch.testing.assert_close(flow(image, motion)[..., 2, 3], expected)
+
+
+@pytest.mark.parametrize("kernel", ["bilinear", "bicubic", "lanczos3"])
+def test_warps_are_linear_and_have_an_adjoint(kernel):
+    rng = torch.Generator().manual_seed(0)
+    x, y = (torch.randn(1, 2, 11, 8, dtype=torch.float64, generator=rng) for _ in range(2))
+    motion = 3 * torch.randn(2, 11, 8, dtype=torch.float64, generator=rng)
+    matrix = torch.tensor([[0.9, 0.2, 0.3], [-0.1, 1.1, -0.7]])
+    for operator in (
+        lambda v: affine(v, matrix, kernel),
+        lambda v: flow(v, motion, kernel),
+        lambda v: translate(v, 0.4, 2.3),
+    ):
+        forward, backward = (operator(x) * y).sum(), (x * adjoint(operator, x.shape)(y)).sum()
+        assert abs(forward - backward) < 1e-10 * max(1, abs(forward))
+        torch.testing.assert_close(operator(2 * x - y), 2 * operator(x) - operator(y))
+
+
+def test_sampling_on_a_regular_grid_is_resize():
+    image = torch.rand(2, 3, 9, 11, dtype=torch.float64)
+    rows, columns = torch.arange(9, dtype=torch.float64) + 0.3, torch.arange(11, dtype=torch.float64) - 1.6
+    for kernel in ("bilinear", "bicubic", "lanczos3"):
+        found = sample(image, *torch.meshgrid(rows, columns, indexing="ij"), kernel)
+        torch.testing.assert_close(found, translate(image, -0.3, 1.6, kernel), atol=1e-9, rtol=0)
+    each = torch.stack([rows, rows + 1])[..., None].expand(2, 9, 11)
+    found = sample(image, each, columns.expand(2, 9, 11))
+    torch.testing.assert_close(found[1], translate(image, -1.3, 1.6)[1], atol=1e-9, rtol=0)
