@@ -31,7 +31,7 @@ from srlib.resample import resize
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
 SCALE, SIGMA, BORDER = 2, 0.8, 8
-LEAST_SQUARES, ROBUST = 0.005, 0.03  # weights of smoothness, found on the training photograph `camera`
+LEAST_SQUARES, ROBUST, REJECT = 0.005, 0.02, 0.06  # weights of smoothness; three times the noise
 Row = dict[str, object]
 
 
@@ -62,7 +62,7 @@ def least_squares(frames: Tensor, shifts: Tensor) -> Tensor:
 
 
 def robust(frames: Tensor, shifts: Tensor) -> Tensor:
-    return robust_estimate(frames, Observation(shifts, scale=SCALE, sigma=SIGMA), weight=ROBUST)
+    return robust_estimate(frames, Observation(shifts, scale=SCALE, sigma=SIGMA), weight=ROBUST, reject=REJECT)
 
 
 METHODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -73,9 +73,10 @@ def robust_estimate(
     operator: Observation,
     start: Tensor | None = None,
     *,
-    weight: float = 0.002,
+    weight: float = 0.02,
     reach: int = 2,
     decay: float = 0.6,
+    reject: float | None = None,
     rounds: int = 8,
     steps: int = 8,
     log: Log | None = None,
@@ -88,29 +89,33 @@ def robust_estimate(
 
     Args:
         reach: largest l and m, in hr pixels.
+        reject: in the second half of the rounds |v| becomes c·arctan(|v|/c) with this c for the frames, so that what is
+            wrong by much more hardly pulls at all. Three times the noise is a good choice; None: never.
         rounds, steps: of reweighting; of conjugate gradients in each.
         log: called with each round and the objective.
 
     Shapes: (K, C, h, w), start (1, C, H, W) -> (1, C, H, W).
     Source: Farsiu, Robinson, Elad & Milanfar, "Fast and robust multiframe super resolution", IEEE Trans. Image
         Processing 13 (2004), eq. 22.
-    Differs from the paper: reweighted least squares in place of steepest descent, and a rounded absolute value.
+    Differs from the paper: reweighted least squares in place of steepest descent, a rounded absolute value, `reject`.
     """
     x = _check(frames, operator, start)
     ways = [(down, right) for down in range(reach + 1) for right in range(-reach, reach + 1) if (down, right) > (0, 0)]
     for step in range(rounds):
-        trust = 1 / _rounded(frames - operator(x))
+        error = _rounded(frames - operator(x))
+        late = reject is not None and step >= rounds // 2
+        trust = 1 / (error * (1 + (error / reject) ** 2)) if late else 1 / error
         edges = [weight * decay ** (down + abs(right)) / _rounded(_difference(x, down, right)) for down, right in ways]
 
         def smooth(v: Tensor, edges: list[Tensor] = edges) -> Tensor:
             terms = zip(ways, edges, strict=True)
             return sum(_difference_adjoint(edge * _difference(v, *way), *way) for way, edge in terms)
 
-        if log:  # an edge is a weight over an absolute value
+        if log:
             prior = sum(
                 weight * decay ** (way[0] + abs(way[1])) * float(_rounded(_difference(x, *way)).mean()) for way in ways
             )
-            log(step, float((1 / trust).mean()) + prior)
+            log(step, float((reject * (error / reject).atan() if late else error).mean()) + prior)
         x = _solve(frames, operator, x, 1.0, steps, trust=trust, smooth=smooth)
     return x
 

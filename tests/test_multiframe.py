@@ -110,11 +110,27 @@ def test_frames_that_lie_harm_least_squares_and_hardly_the_robust_estimate(taken
     operator = Observation(shifts, scale=2, sigma=0.8)
     lies = frames.clone()
     lies[3], lies[8], lies[12] = lies[3].flip(-1), 1 - lies[8], lies[12].roll((7, -5), (-2, -1))
+    methods = {
+        "least squares": (map_estimate, {"weight": 0.005}),
+        "L1": (robust_estimate, {}),
+        "arctan": (robust_estimate, {"reject": 0.06}),
+    }
     loss = {}
-    for solve, weight in ((map_estimate, 0.005), (robust_estimate, 0.03)):
-        honest, fooled = (psnr(solve(seen, operator, weight=weight), hr) for seen in (frames, lies))
-        loss[solve] = honest - fooled
-    assert loss[map_estimate] > 2 and loss[robust_estimate] < 1
+    for name, (solve, options) in methods.items():
+        honest, fooled = (psnr(solve(seen, operator, **options), hr) for seen in (frames, lies))
+        loss[name] = honest - fooled
+    assert loss["least squares"] > 2 and loss["L1"] < 1 and loss["arctan"] < 0.6, loss
+
+
+def test_the_second_half_lowers_its_own_objective(taken):
+    _, frames, shifts = taken
+    values = []
+    robust_estimate(
+        frames, Observation(shifts, scale=2, sigma=0.8), reject=0.06, log=lambda _, value: values.append(value)
+    )
+    assert (
+        all(b <= a + 1e-9 for a, b in zip(values[4:], values[5:], strict=False)) and values[-1] < values[4] < values[3]
+    )
 
 
 def test_one_frame_and_a_constant_one_give_finite_pictures():
