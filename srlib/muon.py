@@ -17,13 +17,13 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
         matrices: (N, rows, columns), each taken for itself.
         steps: of Newton–Schulz; after five the singular values lie between about 0.7 and 1.2.
 
-    Returns: bfloat16, of the same shape. A matrix of zeros stays zero.
+    Shapes: as given. A matrix of zeros stays zero.
     Source: https://kellerjordan.github.io/posts/muon/
+    Differs from the paper: in the precision of its input, where bfloat16 would make two processes differ from one.
     """
     a, b, c = QUINTIC
-    x = matrices.bfloat16()
-    tall = x.shape[-2] > x.shape[-1]
-    x = x.mT if tall else x
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
         gram = x @ x.mT

@@ -10,6 +10,7 @@ SCRIPT = """
 import sys, torch
 from srlib.losses import Weighted, l1
 from srlib.models.edsr import EDSR, MDSR
+from srlib.muon import Muon
 from srlib.patches import PatchStream, TakingTurns
 from srlib.run import bare
 from srlib.steps import supervised
@@ -23,7 +24,7 @@ if several:
     net, stream = MDSR(scale=3, scales=(2, 3), blocks=1, width=8), TakingTurns(streams, batch=4)
 else:
     net, stream = EDSR(scale=2, blocks=1, width=8), streams[0]
-opts = {"g": torch.optim.SGD(net.parameters(), 0.1)}
+opts = {"g": torch.optim.SGD(net.parameters(), 0.1) if several else Muon(net.parameters(), 3e-3)}
 cfg = TrainConfig(steps=8, batch=4, precision="fp32", log_every=3)
 rows = []
 averaged, history = train(supervised(Weighted(pixel=(1.0, l1)), at_scale=several), {"g": net}, opts, stream, cfg,

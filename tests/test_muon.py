@@ -13,7 +13,7 @@ def noise(*shape, seed=0):
 @pytest.mark.parametrize("shape", [(2, 5, 17), (2, 17, 5), (1, 8, 8), (3, 1, 9)])
 def test_the_singular_values_come_out_near_one_and_the_directions_stay(shape):
     matrices = noise(*shape)
-    found = orthogonal(matrices).float()
+    found = orthogonal(matrices)
     assert found.shape == shape
     u, _, v = torch.linalg.svd(matrices, full_matrices=False)
     values = (u.mT @ found @ v.mT).diagonal(dim1=-2, dim2=-1)
@@ -22,8 +22,18 @@ def test_the_singular_values_come_out_near_one_and_the_directions_stay(shape):
     assert off.abs().max() < 0.05
 
 
+@pytest.mark.parametrize("shape", [(5, 17), (17, 5)])
+def test_a_polynomial_of_the_singular_values(shape):
+    matrix = noise(*shape).double()
+    u, values, v = torch.linalg.svd(matrix, full_matrices=False)
+    values = values / values.square().sum().sqrt()
+    for _ in range(5):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    torch.testing.assert_close(orthogonal(matrix[None])[0], u @ values.diag() @ v, atol=1e-9, rtol=0)
+
+
 def test_nothing_stays_nothing():
-    assert torch.equal(orthogonal(torch.zeros(2, 3, 4)).float(), torch.zeros(2, 3, 4))
+    assert torch.equal(orthogonal(torch.zeros(2, 3, 4)), torch.zeros(2, 3, 4))
 
 
 @pytest.mark.parametrize("shape", [(6, 20), (20, 6)])
@@ -35,7 +45,7 @@ def test_it_equals_torchs_own_on_a_matrix(shape):
         ours.grad, theirs.grad = noise(*shape, seed=seed + 1), noise(*shape, seed=seed + 1)
         a.step()
         b.step()
-    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)  # bfloat16, and products summed in another order
+    torch.testing.assert_close(ours, theirs, atol=4e-3, rtol=0)  # torch's works in bfloat16
     assert (ours - noise(*shape)).abs().max() > 0.02
 
 
@@ -48,7 +58,7 @@ def test_a_kernel_is_a_matrix_whatever_its_memory_format():
     Muon(kernels).step()  # three alike are one batch
     Muon([matrix]).step()
     for kernel in kernels:
-        torch.testing.assert_close(kernel.flatten(1), matrix, atol=1e-4, rtol=0)
+        torch.testing.assert_close(kernel.flatten(1), matrix, atol=1e-6, rtol=0)
 
 
 def test_biases_are_adams():
