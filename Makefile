@@ -51,8 +51,7 @@ test: test-unit test-book test-site
 
 # torchrun has hung when it ran beside other tests in parallel, so its test comes last and alone.
 test-unit: $(READY) browser
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(JOBS) -m "not book and not site" --ignore=tests/test_distributed.py
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -q tests/test_distributed.py
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(JOBS) -m "not book and not site"
 
 # Every chapter twice: small under nbmake, then at full size, timed; the site tier takes the second run's outputs.
 test-book: $(READY)

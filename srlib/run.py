@@ -1,5 +1,6 @@
 """What a step needs around it: device, precision, update, other processes; and the state that is saved."""
 
+import gc
 import hashlib
 import io
 import os
@@ -73,8 +74,14 @@ class Run:
         return nn.parallel.DistributedDataParallel(net, devices, find_unused_parameters=hasattr(net, "scales"))
 
     def close(self) -> None:
-        """End what the constructor began."""
+        """End what the constructor began.
+
+        Nets that `wrap` has made must be gone: the last to let go of the group ends its threads, and where that is a
+        net, it holds Python's lock while a thread may be waiting for it, for ever.
+        """
         if self._opened:
+            gc.collect()
+            dist.barrier()
             dist.destroy_process_group()
 
 

@@ -159,6 +159,7 @@ def train(
                 if due["save"] and folder and run.main:
                     write_state(folder, parts, settings, {"step": done, "history": history})
     logs.close()
+    wrapped.clear()  # before the group of processes is closed: see Run.close
     run.close()
     return averaged, history
 
