@@ -49,7 +49,6 @@ book: $(READY)
 
 test: test-unit test-book test-site
 
-# torchrun has hung when it ran beside other tests in parallel, so its test comes last and alone.
 test-unit: $(READY) browser
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n $(JOBS) -m "not book and not site"
 

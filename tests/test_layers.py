@@ -17,8 +17,8 @@ LONGEST = 260
 LAYERS = [
     {"files", "images", "photo"},
     {"resample", "frequency", "warp", "synthetic", "leaves"},
-    {"degradations", "deconvolution", "deconvolution_iterative", "metrics"}
-    | {"registration", "observation", "fusion", "multiframe"}
+    {"degradations", "deconvolution", "deconvolution_boundary", "deconvolution_iterative"}
+    | {"registration", "observation", "fusion", "multiframe", "metrics"}
     | {"losses", "perceptual", "adversarial", "models.blocks", "models.upscalers"},
     {"models.*", "datasets", "patches", "inference", "checkpoints", "fetching", "downloading"},
     {"training", "run", "logs", "muon"},
