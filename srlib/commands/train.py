@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Train; the exit status."""
     recipe = _recipe(options)
     if options.start:
-        checkpoints.read_card(checkpoints.locate(options.start))  # also said before the pictures are read
+        checkpoints.warm_start(recipe.network(), checkpoints.locate(options.start))  # errors before pictures are read
     folder = options.out or Path("runs", recipe.name)
     pictures, lines = datasets.gather(
         options.data or _present(recipe.data), recipe.lr_size * max(recipe.scales), _leave_out

@@ -1,6 +1,7 @@
 """`srlib train`: what it prints, leaves out, refuses, and leaves behind."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -127,6 +128,18 @@ def test_wrong_words_are_one_line_and_status_2(words, message, tmp_path, capsys,
     lines = [line for line in err.splitlines() if not line.startswith(("not on this machine", "left out"))]
     assert len(lines) == 1
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_damaged_start_is_one_line_before_anything_is_read(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SRLIB_DATA", str(tmp_path))
+    content = bytearray(checkpoints.locate("espcn", 4).read_bytes())
+    content[-100] ^= 1
+    (tmp_path / "flipped.safetensors").write_bytes(content)
+    shutil.copy(checkpoints.locate("espcn", 4).with_suffix(".json"), tmp_path / "flipped.json")
+    words = ["train", "espcn", "--start", str(tmp_path / "flipped.safetensors"), "--out", str(tmp_path / "run")]
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith("damaged, or not the file its card describes (sha256 differs)\n")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_run_note_is_readable(pictures, tmp_path):
