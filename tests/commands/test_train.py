@@ -138,7 +138,8 @@ def test_a_damaged_start_is_one_line_before_anything_is_read(tmp_path, capsys, m
     shutil.copy(checkpoints.locate("espcn", 4).with_suffix(".json"), tmp_path / "flipped.json")
     words = ["train", "espcn", "--start", str(tmp_path / "flipped.safetensors"), "--out", str(tmp_path / "run")]
     assert main(words) == 2
-    assert capsys.readouterr().err.endswith("damaged, or not the file its card describes (sha256 differs)\n")
+    err = capsys.readouterr().err
+    assert err.endswith("damaged, or not the file its card describes (sha256 differs)\n") and err.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
