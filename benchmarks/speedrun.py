@@ -36,7 +36,7 @@ def main() -> None:
                 rows.append({column: (row | extra)[column] for column in COLUMNS})
     target = Path(__file__).parents[1] / "data" / "results" / "speedrun.csv"
     with target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
     print(target)
