@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from srlib.images import from_uint8, to_uint8
-from srlib.resample import Kernel, resize
+from srlib.resample import Kernel, mirrored, resize
 
 
 def gaussian_kernel(sigma: float, size: int | None = None) -> Tensor:
@@ -124,8 +124,7 @@ def _pad(image: Tensor, margin: int, dim: int, boundary: str) -> Tensor:
     if boundary == "periodic":
         return image.index_select(dim, index % n)
     if boundary == "mirror":
-        index = index % (2 * n)
-        return image.index_select(dim, torch.where(index < n, index, 2 * n - 1 - index))
+        return image.index_select(dim, mirrored(index, n))
     return F.pad(image, (margin, margin) if dim == -1 else (0, 0, margin, margin))
 
 

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from srlib.resample import mirrored
+
 
 class Observation:
     """What a camera that moves makes of a scene: every frame is shifted, blurred and sampled (Elad & Feuer, 1997).
@@ -92,5 +94,4 @@ def burst(
 def _mirror(x: Tensor, first: int, after: int, dim: int) -> Tensor:
     """From pixel `first`, which may be negative, to `after` pixels beyond the end; the border is a mirror."""
     n = x.shape[dim]
-    index = torch.arange(first, n + after, device=x.device) % (2 * n)
-    return x.index_select(dim, torch.where(index < n, index, 2 * n - 1 - index))
+    return x.index_select(dim, mirrored(torch.arange(first, n + after, device=x.device), n))

@@ -91,8 +91,13 @@ def taps(
     first = torch.floor(u - width / 2).long()
     index = first[:, None] + torch.arange(math.ceil(width) + 2)
     weight = kernel.function((u[:, None] - index) * stretch)
-    index = index % (2 * n_in)
-    return torch.where(index < n_in, index, 2 * n_in - 1 - index), weight / weight.sum(1, keepdim=True)
+    return mirrored(index, n_in), weight / weight.sum(1, keepdim=True)
+
+
+def mirrored(index: Tensor, size: int) -> Tensor:
+    """Where a pixel index, which may lie outside, falls in a signal mirrored at the edge of its outer pixels."""
+    index = index % (2 * size)
+    return torch.where(index < size, index, 2 * size - 1 - index)
 
 
 def weights(n_in: int, n_out: int, scale: float, kernel: str | Kernel = "bicubic", antialias: bool = True) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from srlib.resample import Kernel, named, resize
+from srlib.resample import Kernel, mirrored, named, resize
 
 DIHEDRAL = range(8)
 
@@ -140,6 +140,4 @@ def _taps(places: Tensor, size: int, kernel: str | Kernel) -> list[tuple[Tensor,
     pixels = [first + i for i in range(math.ceil(kernel.support))]
     weights = [kernel.function(places - pixel) for pixel in pixels]
     total = sum(weights)
-    mirrored = [pixel % (2 * size) for pixel in pixels]
-    mirrored = [torch.where(pixel < size, pixel, 2 * size - 1 - pixel) for pixel in mirrored]
-    return [(pixel, weight / total) for pixel, weight in zip(mirrored, weights, strict=True)]
+    return [(mirrored(pixel, size), weight / total) for pixel, weight in zip(pixels, weights, strict=True)]
