@@ -3,12 +3,11 @@
 python benchmarks/burst_experiments.py [frames registration outliers cost]
 
 Bursts are simulated from the evaluation photographs by `srlib.observation.burst`: half size, a Gaussian blur of 0.8 hr
-pixels, noise of 5/255, shifts of up to two lr pixels. Unless a row says otherwise, the methods do not know the shifts.
+pixels, noise of 5/255, shifts of up to two lr pixels. Unless a row says otherwise, the methods do not know the shifts;
+they know the blur and the noise. The weights of smoothness follow from the noise and the number of frames.
 PSNR is of grey pictures, not rounded, without the outermost eight pixels. `cost` needs a quiet machine.
 """
 
-import csv
-import io
 import itertools
 import resource
 import sys
@@ -31,7 +30,7 @@ from srlib.resample import resize
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
 SCALE, SIGMA, BORDER = 2, 0.8, 8
-LEAST_SQUARES, ROBUST, REJECT = 0.005, 0.02, 0.06  # weights of smoothness; three times the noise
+NOISE = 5 / 255
 Row = dict[str, object]
 
 
@@ -49,23 +48,25 @@ def psnr(sr: Tensor, hr: Tensor) -> float:
     return round(float(-10 * torch.log10((sr.clamp(0, 1) - hr)[inside].square().mean())), 3)
 
 
-def enlarged(frames: Tensor, shifts: Tensor) -> Tensor:
+def enlarged(frames: Tensor, shifts: Tensor, noise: float = NOISE) -> Tensor:
     return resize(frames[:1], SCALE)
 
 
-def added(frames: Tensor, shifts: Tensor) -> Tensor:
+def added(frames: Tensor, shifts: Tensor, noise: float = NOISE) -> Tensor:
     return shift_and_add(frames, shifts, scale=SCALE)
 
 
-def least_squares(frames: Tensor, shifts: Tensor) -> Tensor:
-    return map_estimate(frames, Observation(shifts, scale=SCALE, sigma=SIGMA), weight=LEAST_SQUARES)
+def least_squares(frames: Tensor, shifts: Tensor, noise: float = NOISE) -> Tensor:
+    operator = Observation(shifts, scale=SCALE, sigma=SIGMA)
+    return map_estimate(frames, operator, weight=0.08 * (noise / NOISE) ** 2 / len(frames))
 
 
-def robust(frames: Tensor, shifts: Tensor) -> Tensor:
-    return robust_estimate(frames, Observation(shifts, scale=SCALE, sigma=SIGMA), weight=ROBUST, reject=REJECT)
+def robust(frames: Tensor, shifts: Tensor, noise: float = NOISE) -> Tensor:
+    operator = Observation(shifts, scale=SCALE, sigma=SIGMA)
+    return robust_estimate(frames, operator, weight=0.08 * noise / NOISE / len(frames) ** 0.5, reject=3 * noise)
 
 
-METHODS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+METHODS: dict[str, Callable[..., Tensor]] = {
     "bicubic of one": enlarged,
     "shift-and-add": added,
     "MAP": least_squares,
@@ -85,8 +86,9 @@ def frames() -> Iterator[Row]:
             seen, shifts = burst(hr, torch.Generator().manual_seed(seed), frames=count, noise=noise / 255)
             found = register(seen)
             for method, estimate in METHODS.items():
+                sr = estimate(seen, found, noise / 255)
                 yield {"noise": noise, "frames": count, "photograph": name, "seed": seed, "method": method,
-                       "registration": rms(found, shifts), "psnr": psnr(estimate(seen, found), hr)}  # fmt: skip
+                       "registration": rms(found, shifts), "psnr": psnr(sr, hr)}  # fmt: skip
 
 
 def registration() -> Iterator[Row]:
@@ -136,11 +138,7 @@ def main() -> None:
         for row in EXPERIMENTS[name]():
             rows.append(row)
             print(name, *row.values(), flush=True)
-        table = io.StringIO()
-        writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        files.write(RESULTS / f"burst_{name}.csv", table.getvalue())
+        files.write_table(RESULTS / f"burst_{name}.csv", rows)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 python benchmarks/checkerboards.py
 """
 
-import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from srlib import files
 from srlib.datasets import EVAL_PHOTOS, TRAIN_PHOTOS, photo
 from srlib.frequency import power_spectrum
 from srlib.losses import Weighted, l1
@@ -115,10 +115,7 @@ def main() -> None:
             for layer in layers:
                 rows += trained(kind, layer, seed, stream, steps)
                 print(*rows[-1][:-1], flush=True)
-    with RESULT.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
+    files.write_table(RESULT, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ Everything is trained on the packaged pictures and scored on the four evaluation
 it. All takes about half an hour on one core. `core_seconds` is processor time, which a busy machine stretches less.
 """
 
-import csv
-import io
 import itertools
 import sys
 import time
@@ -245,13 +243,9 @@ EXPERIMENTS = {run.__name__: run for run in (depth, batch_norm, scaling, warm_st
 
 def write(name: str, rows: list[Row]) -> None:
     """The rows so far, whole or not at all."""
-    path = RESULTS / f"residual_{name}.csv"
-    names = dict.fromkeys(key for row in rows for key in row)
-    table = io.StringIO()
-    writer = csv.DictWriter(table, [*names, "protocol"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row | {"protocol": str(PAPER) if "psnr" in row else "L1 of RGB"} for row in rows)
-    files.write(path, table.getvalue())
+    rows = [row | {"protocol": str(PAPER) if "psnr" in row else "L1 of RGB"} for row in rows]
+    names = dict.fromkeys(key for row in rows for key in row if key != "protocol")
+    files.write_table(RESULTS / f"residual_{name}.csv", rows, [*names, "protocol"])
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ SRLIB_DATA=<folder with the sets> python benchmarks/scores.py [--only NAME ...]
 
 import argparse
 import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,11 +57,7 @@ def main() -> None:
         parser.error(f"no model {', '.join(sorted(missing))}")
     for found in chosen:
         rows += scored(*found)
-    table = io.StringIO()
-    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(sorted(rows, key=place))
-    files.write(RESULT, table.getvalue())
+    files.write_table(RESULT, sorted(rows, key=place), COLUMNS)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ Trains edsr_small x4 twice, as `srlib train` does: on T91, General100 and BSDS, 
 scored on Set5 every few seconds; that time does not count. Leave the machine alone meanwhile.
 """
 
-import csv
 import sys
 from pathlib import Path
 
 import torch
 
+from srlib import files
 from srlib.cli import main as srlib
 from srlib.logs import read_log
 from srlib.metrics import PAPER
@@ -35,10 +35,8 @@ def main() -> None:
                 extra = {"run": name, "threads": torch.get_num_threads(), "protocol": f"Set5, {PAPER.describe(4)}"}
                 rows.append({column: (row | extra)[column] for column in COLUMNS})
     target = Path(__file__).parents[1] / "data" / "results" / "speedrun.csv"
-    with target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    rows = [{key: f"{value:.4f}" if isinstance(value, float) else value for key, value in row.items()} for row in rows]
+    files.write_table(target, rows, COLUMNS)
     print(target)
 
 

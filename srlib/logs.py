@@ -1,7 +1,6 @@
 """What a training run writes down: rows in a CSV file and TensorBoard's, and where its time went."""
 
 import csv
-import io
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -41,7 +40,7 @@ class Logs:
             if new := [name for name in row if name not in self._columns]:
                 self._rewrite(read_log(self.folder), self._columns + new)
             with (self.folder / CSV).open("a", newline="", encoding="utf-8") as file:
-                csv.DictWriter(file, self._columns).writerow(row)
+                csv.DictWriter(file, self._columns, lineterminator="\n").writerow(row)
         if self._board:
             for name, value in row.items():
                 self._board.add_scalar(name, value, row["step"])
@@ -54,12 +53,7 @@ class Logs:
 
     def _rewrite(self, rows: list[dict], columns: list[str] | None = None) -> None:
         self._columns = columns or list(dict.fromkeys(name for row in rows for name in row))
-        table = io.StringIO()
-        if self._columns:
-            writer = csv.DictWriter(table, self._columns)
-            writer.writeheader()
-            writer.writerows(rows)
-        files.write(self.folder / CSV, table.getvalue())
+        files.write_table(self.folder / CSV, rows, self._columns)
 
 
 def read_log(folder: str | os.PathLike) -> list[dict[str, float]]:

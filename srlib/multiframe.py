@@ -55,7 +55,7 @@ def map_estimate(
 
     Args:
         start: as for `back_project`.
-        weight: of smoothness; grows with the variance of the noise.
+        weight: of smoothness. In the true proportion to the noise, σ²/K: 0.08/K suits photographs and σ = 5/255.
         steps: of conjugate gradients.
         log: called with each step and the objective.
 
@@ -88,6 +88,7 @@ def robust_estimate(
     a parabola that lies above it, so the objective never rises.
 
     Args:
+        weight: of smoothness; 0.08/√K suits photographs and noise of 5/255, less noise less.
         reach: largest l and m, in hr pixels.
         reject: in the second half of the rounds |v| becomes c·arctan(|v|/c) with this c for the frames, so that what is
             wrong by much more hardly pulls at all. Three times the noise is a good choice; None: never.

@@ -31,3 +31,16 @@ def test_after_a_failure_the_old_file_stays_and_no_other(tmp_path, monkeypatch, 
         files.write(path, "new", durable=True)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_table_has_all_columns_and_leaves_out_what_a_row_lacks(tmp_path):
+    path = tmp_path / "a.csv"
+    files.write_table(path, [{"a": 1, "b": "x, y"}, {"c": 2.5, "a": 3}])
+    assert path.read_bytes() == b'a,b,c\n1,"x, y",\n3,,2.5\n'
+    files.write_table(path, iter([{"b": 1}]), ["a", "b"])
+    assert path.read_text() == "a,b\n,1\n"
+    with pytest.raises(ValueError, match="'c'"):
+        files.write_table(path, [{"a": 1}, {"c": 2}], ["a"])
+    assert path.read_text() == "a,b\n,1\n"
+    files.write_table(path, [])
+    assert path.read_text() == ""
