@@ -96,7 +96,7 @@ def periodic(image: Tensor, kernel: Tensor, boundary: str = "mirror") -> Tensor:
     """The picture that a method works on as if it were periodic; its first H × W pixels are the result.
 
     Args:
-        boundary: "mirror" adds `mirror_extend` of four kernel sizes and at least 32 pixels, "taper" is `edge_taper`,
+        boundary: "mirror" adds `mirror_extend` of at least four kernel sizes and 32 pixels, "taper" is `edge_taper`,
             "periodic" changes nothing, for a blur that did wrap around.
 
     Shapes: (..., H, W) -> (..., H + rows, W + columns).
@@ -109,8 +109,16 @@ def periodic(image: Tensor, kernel: Tensor, boundary: str = "mirror") -> Tensor:
         return edge_taper(image, kernel)
     if boundary == "mirror":
         sizes = zip(image.shape[-2:], kernel.shape, strict=True)
-        return mirror_extend(image, tuple(min(n, max(32, 4 * k)) for n, k in sizes))
+        return mirror_extend(image, tuple(_margin(n, max(32, 4 * k)) for n, k in sizes))
     return image
+
+
+def _margin(n: int, least: int) -> int:
+    """`least` or a little more, so that no prime above 5 divides n + margin: such a transform is several times faster."""
+    for size in range(n + least, 2 * n):
+        if pow(30, size.bit_length(), size) == 0:
+            return size - n
+    return n
 
 
 def convolve(image: Tensor, h: Tensor, size: tuple[int, int] | None = None) -> Tensor:
