@@ -114,7 +114,7 @@ def periodic(image: Tensor, kernel: Tensor, boundary: str = "mirror") -> Tensor:
 
 
 def _margin(n: int, least: int) -> int:
-    """`least` or a little more, so that no prime above 5 divides n + margin: such a transform is several times faster."""
+    """`least` or a little more, until no prime above 5 divides n + margin: its transform is several times faster."""
     for size in range(n + least, 2 * n):
         if pow(30, size.bit_length(), size) == 0:
             return size - n
