@@ -1,5 +1,6 @@
 """Trained networks on disk: weights in safetensors, and beside them a card in JSON that says what they are."""
 
+import copy
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from torch import nn
 
 from srlib import files
 from srlib.datasets import data_folder
-from srlib.models import edsr, fcn, srgan
+from srlib.models import edsr, esrgan, fcn, srgan
 
 # Every network that a checkpoint can hold, by the name on its card. A card names a row of this table and nothing
 # else, so that reading one never runs code of its writer.
@@ -28,6 +29,10 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "edsr_baseline": edsr.edsr_baseline,
     "edsr": edsr.edsr,
     "mdsr": edsr.mdsr,
+    "srgan": srgan.srresnet,  # the same network as srresnet, trained by another loss; so with the two small ones below
+    "rrdbnet": esrgan.rrdbnet,
+    "rrdb_psnr_small": esrgan.rrdb_small,
+    "esrgan_small": esrgan.rrdb_small,
 }
 LARGEST = 4_000_000_000  # bytes
 
@@ -98,6 +103,18 @@ def load(model: str | os.PathLike, scale: int | None = None) -> nn.Module:
     return net.eval()
 
 
+def weights_of(model: str, path: str | os.PathLike) -> dict[str, torch.Tensor]:
+    """The numbers in a file that `save` wrote, by name; for networks that enlarge nothing and are not in `NETWORKS`.
+
+    Raises: CheckpointError for a file that `load` would refuse, and where its card names another network.
+    """
+    path = Path(path)
+    card = read_card(path)
+    if card["model"] != model:
+        raise CheckpointError(f"{path}: holds {card['model']}, not {model}")
+    return _tensors(path, card)
+
+
 def locate(model: str | os.PathLike, scale: int | None = None) -> Path:
     """The file of a shipped network, or the path itself.
 
@@ -119,8 +136,8 @@ def locate(model: str | os.PathLike, scale: int | None = None) -> Path:
 
 
 def shipped() -> list[Path]:
-    """The checkpoints in the `data` folder, by name."""
-    return sorted((data_folder() / "checkpoints").glob("*.safetensors"))
+    """The checkpoints of upscalers in the `data` folder, by name."""
+    return sorted((data_folder() / "checkpoints").glob("*_x*.safetensors"))
 
 
 def names() -> list[str]:
@@ -179,12 +196,48 @@ def warm_start(net: nn.Module, path: str | os.PathLike) -> tuple[list[str], list
     return copied, [name for name in own if name not in copied]
 
 
+@torch.no_grad()
+def interpolate(a: nn.Module | str | os.PathLike, b: nn.Module | str | os.PathLike, alpha: float) -> nn.Module:
+    """(1 − α) · a + α · b, weight by weight, as a new network (Wang et al., ECCVW 2018, eq. 4).
+
+    Only sensible where one was trained from the other: the weights of two runs do not lie on the same slope.
+
+    Args:
+        a, b: networks, or what `load` takes.
+        alpha: 0 is a and 1 is b, to the bit.
+
+    Raises: ValueError for α outside [0, 1]; CheckpointError for networks that are not built alike.
+    Differs from the paper: batch norm's statistics are interpolated too, which the paper's network has not; integers,
+        such as its count of batches, are those of the nearer network.
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must lie between 0 (the first network) and 1 (the second), got {alpha}")
+    a, b = (net if isinstance(net, nn.Module) else load(net) for net in (a, b))
+    theirs = b.state_dict()
+    mixed = copy.deepcopy(a).eval().requires_grad_(False)
+    alike = str(a) == str(b) and getattr(a, "scale", None) == getattr(b, "scale", None)
+    if not alike or mixed.state_dict().keys() != theirs.keys():
+        raise CheckpointError(f"cannot interpolate {_kind(a)} and {_kind(b)}: they are not built alike")
+    for name, value in mixed.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(theirs[name].to(value), alpha)
+        elif alpha > 0.5:
+            value.copy_(theirs[name])
+    return mixed
+
+
+def _kind(net: nn.Module) -> str:
+    parameters = sum(p.numel() for p in net.parameters())
+    return f"{type(net).__name__} ×{getattr(net, 'scale', '?')} of {parameters:,} parameters"
+
+
 def _tensors(path: Path, card: dict) -> dict[str, torch.Tensor]:
     """The numbers in a file, after its checksum; no pickle is ever opened."""
     if path.stat().st_size > LARGEST:
         raise CheckpointError(f"{path}: has {path.stat().st_size} bytes, too many for a checkpoint")
     content = path.read_bytes()
-    if content[:2] == b"PK" or content[:1] == b"\x80":
+    # a safetensors file begins with the length of its header, which may look like a pickle's first byte, and then has {
+    if content[8:9] != b"{" and (content[:2] == b"PK" or content[:1] == b"\x80"):
         raise CheckpointError(
             f"{path}: is a pickle, which could run code; convert it to safetensors where you trust it"
         )

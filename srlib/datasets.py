@@ -155,7 +155,7 @@ def places() -> list[Path]:
 
 
 def manifest() -> dict[str, dict]:
-    """The sets that `srlib fetch` knows, by name: addresses, checksums, number of images, terms of use."""
+    """What `srlib fetch` knows, by name: addresses, checksums, number of images or name of the file, terms of use."""
     return tomllib.loads(data_file("manifest.toml").read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""Test and training sets from their public addresses: checked, and in place whole or not at all."""
+"""Test and training sets and others' weights from public addresses: checked, and in place whole or not at all."""
 
 import errno
 import hashlib
@@ -14,7 +14,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from srlib import images
+from srlib import images, weights
 from srlib.datasets import IMAGE_SUFFIXES, find_in, image_files, manifest, places
 from srlib.downloading import FetchError, Progress, download
 
@@ -25,30 +25,32 @@ except ImportError:  # Windows: two fetches of one set at the same time are not 
 
 
 def fetch(name: str, folder: str | os.PathLike | None = None, progress: Progress | None = None) -> Path:
-    """Download a set of the manifest, check it and put it in place; leave alone a set that is there already.
+    """Download a set or a file of weights, check it and put it in place; leave alone what is there already.
 
     An interrupted download goes on where it stopped. Nothing appears in the set's own folder before all of it
     has been checked.
 
     Args:
-        name: a set in data/manifest.toml, such as "Set5".
+        name: in data/manifest.toml, such as "Set5" or "vgg19".
         folder: where to put it. Default: the first writable folder of $SRLIB_DATA, else the user cache.
         progress: called with the bytes so far and the bytes in all (or None).
 
-    Returns: the folder that holds the images.
+    Returns: the folder that holds the images, or the file.
     Raises: FetchError: not in the manifest, no network, refused by the server, wrong checksum, disk full.
     """
     sets = manifest()
     if name not in sets:
         raise FetchError(f"{name} is not in the manifest; it has {', '.join(sets)}")
-    found = find_in(places() if folder is None else [Path(folder)], name)
+    where = places() if folder is None else [Path(folder)]
+    found = weights.find_in(where, sets[name]) if "file" in sets[name] else find_in(where, name)
     if found is not None:
         return found
     root = _destination() if folder is None else Path(folder)
     work = root / ".fetch" / name
     try:
         with _alone(work):
-            return _from_any(sets[name], root / name, work, progress)
+            home = root / (weights.FOLDER if "file" in sets[name] else name)
+            return _from_any(sets[name], home, work, progress)
     except FetchError as error:
         raise FetchError(f"{name}: {error}") from error
     except OSError as error:
@@ -127,7 +129,8 @@ def _from_any(entry: dict, home: Path, work: Path, progress: Progress | None) ->
         known = next((f"{kind}:{source[kind]}" for kind in ("sha256", "md5") if kind in source), None)
         try:
             archive = download(source["url"], work, known_hash=known, size=source.get("bytes"), progress=progress)
-            path = _install(archive, entry, source, home, work / "unpacked")
+            install = _install_file if "file" in entry else _install
+            path = install(archive, entry, source, home, work / "unpacked")
         except FetchError as error:
             problems.append(str(error))
         else:
@@ -152,6 +155,13 @@ def _install(archive: Path, entry: dict, source: dict, home: Path, fresh: Path) 
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return target
+
+
+def _install_file(archive: Path, entry: dict, source: dict, home: Path, fresh: Path) -> Path:
+    """Move what was downloaded, and checked by then, into place."""
+    home.mkdir(parents=True, exist_ok=True)
+    os.replace(archive, home / entry["file"])
+    return home / entry["file"]
 
 
 def _check(folder: Path, entry: dict, source: dict) -> None:

@@ -138,8 +138,8 @@ def fit(
     best = averaged["g"].cpu()
     where = next(net.parameters()).device
     card = {"model": recipe.model, "scale": recipe.scales[-1], "scales": list(recipe.scales), **told}
-    card |= {"steps": recipe.config.steps, "seconds": round(history[-1]["seconds"]), "device": _device(where)}
-    card |= {"commit": _commit(), "torch": torch.__version__.partition("+")[0]}
+    card |= {"steps": recipe.config.steps, "seconds": round(history[-1]["seconds"]), "device": device_name(where)}
+    card |= {"commit": commit(), "torch": torch.__version__.partition("+")[0]}
     card |= {"protocol": str(metrics.PAPER), "scores": _scores(best, recipe.scales, sets)}
     return checkpoints.save(best, folder / f"{recipe.name}.safetensors", card)
 
@@ -199,13 +199,14 @@ def _claim(folder: Path, told: dict, resume: bool) -> None:
     note.write_text(text, encoding="utf-8")
 
 
-def _device(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """What trained, for the card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU ({platform.machine()}), {torch.get_num_threads()} threads"
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the clone that runs, with a mark if it was changed; None for an installed package."""
     root = Path(srlib.__file__).parents[1]
     ask = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]

@@ -1,9 +1,15 @@
 """One function for each way to train: each makes a step for `srlib.training.train`."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
 from torch import Tensor, nn
 
+from srlib.adversarial import Game
 from srlib.losses import Weighted
-from srlib.run import Run
+from srlib.models.features import pretext_losses
+from srlib.run import Run, bare
 from srlib.training import Optimizers, Step
 
 
@@ -25,3 +31,88 @@ def supervised(loss: Weighted, *, at_scale: bool = False) -> Step:
         return parts | {"loss": total.detach()}
 
     return step
+
+
+def self_labelled() -> Step:
+    """The network `g`, a `Pretext`, learns to say what was done to a patch: turned, shrunk, damaged, and how much.
+
+    Differs from the paper: it is in no paper; turns as a question are from Gidaris et al. (ICLR 2018).
+    """
+
+    def step(nets: dict[str, nn.Module], opts: Optimizers, batch: tuple[Tensor, Tensor], run: Run) -> dict[str, Tensor]:
+        patches, labels = batch
+        with run.autocast():
+            parts = pretext_losses(nets["g"](patches), labels)
+        total = sum(parts.values())
+        run.minimize(total, opts["g"])
+        return {name: part.detach() for name, part in parts.items()} | {"loss": total.detach()}
+
+    return step
+
+
+def adversarial(
+    content: Weighted,
+    game: Game,
+    *,
+    weight: float,
+    penalty: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
+    together: bool = True,
+) -> Step:
+    """The networks `g` and `d` play: d learns to tell hr from sr, g to look right and to be taken for hr.
+
+    SRGAN with `BCE` (Ledig et al., CVPR 2017, eq. 2-6), ESRGAN with `RELATIVISTIC` (Wang et al., ECCVW 2018, eq. 3).
+    First d is updated, on pictures that g has just made, then g, against the new d. Each update changes one network:
+    batch norm's running statistics are updated by the forward pass of their own network's update, and by no other.
+
+    Args:
+        content: what g is told besides, such as pixel=(1e-2, l1), feature=(1.0, a distance of features).
+        weight: of the adversarial loss of g; 1e-3 in SRGAN, 5e-3 in ESRGAN.
+        penalty: (d, hr, sr) -> scalar, added to the loss of d, in float32: `gradient_penalty` or `r1`.
+        together: hr and sr pass d as one batch. If not, each as its own, and batch norm gives each its own mean, as in
+            the code of ESRGAN's authors; what then tells them apart is not their mean.
+
+    Differs from the paper: Ledig et al. do not say how batches pass d, nor which network is updated first. One batch
+        serves both updates. In g's update batch norm of d takes the statistics of the batch, as in d's.
+    """
+
+    def logits(d: nn.Module, hr: Tensor, sr: Tensor) -> tuple[Tensor, ...]:
+        return d(torch.cat([hr, sr])).float().chunk(2) if together else (d(hr).float(), d(sr).float())
+
+    def step(nets: dict[str, nn.Module], opts: Optimizers, batch: tuple[Tensor, Tensor], run: Run) -> dict[str, Tensor]:
+        lr, hr = batch
+        with run.autocast():
+            sr = nets["g"](lr)
+            real, fake = logits(nets["d"], hr, sr.detach())
+            loss_d = game.d(real, fake)
+        if penalty is not None:
+            loss_d = loss_d + penalty(bare(nets["d"]), hr, sr.detach().float())
+        run.minimize(loss_d, opts["d"])
+        with run.autocast(), frozen(bare(nets["d"])) as d:
+            loss_c, parts = content(sr, hr)
+            believed = weight * game.g(*logits(d, hr, sr))
+        run.minimize(loss_c + believed, opts["g"])
+        parts = parts | {"adversarial": believed.detach(), "loss": (loss_c + believed).detach()}
+        return parts | {"loss_d": loss_d.detach(), "real": real.detach().mean(), "fake": fake.detach().mean()}
+
+    return step
+
+
+@contextmanager
+def frozen(net: nn.Module) -> Iterator[nn.Module]:
+    """Inside, a gradient passes the network and leaves no trace in it: not in its weights, nor in batch norm's means.
+
+    Batch norm stays in its mode: in training it takes the statistics of the batch, but does not remember them.
+    """
+    weights = [weight for weight in net.parameters() if weight.requires_grad]
+    norms = [layer for layer in net.modules() if getattr(layer, "track_running_stats", False)]
+    try:
+        for weight in weights:
+            weight.requires_grad_(False)
+        for layer in norms:
+            layer.track_running_stats = False
+        yield net
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
+        for layer in norms:
+            layer.track_running_stats = True

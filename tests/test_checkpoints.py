@@ -10,7 +10,19 @@ import torch
 from torch import nn
 
 from srlib import checkpoints
-from srlib.checkpoints import NETWORKS, CheckpointError, build, load, read_card, save, shipped, warm_start
+from srlib.checkpoints import (
+    NETWORKS,
+    CheckpointError,
+    build,
+    interpolate,
+    load,
+    read_card,
+    save,
+    shipped,
+    warm_start,
+    weights_of,
+)
+from srlib.models.srgan import SRResNet
 
 
 def network(model="espcn", scale=2, seed=0):
@@ -35,7 +47,7 @@ def with_sum(path):
     rewrite(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-@pytest.mark.parametrize("model", [name for name in NETWORKS if name != "edsr"])  # 170 MB
+@pytest.mark.parametrize("model", [name for name in NETWORKS if name not in ("edsr", "rrdbnet")])  # 170 and 67 MB
 def test_what_is_saved_comes_back(tmp_path, model):
     net = network(model, 3).eval()
     path = save(net, tmp_path / "new" / f"{model}_x3.safetensors", {"model": model, "scale": 3})
@@ -276,6 +288,20 @@ def test_names_of_shipped_networks(tmp_path, monkeypatch):
         load("espnc")
 
 
+def test_a_network_that_enlarges_nothing_is_read_by_its_name_and_not_listed(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "data_folder", lambda: tmp_path)
+    net = nn.Conv2d(3, 5, 3)
+    path = save(net, tmp_path / "checkpoints" / "features.safetensors", {"model": "toy", "scale": 1})
+    found = weights_of("toy", path)
+    assert found.keys() == {"weight", "bias"} and torch.equal(found["weight"], net.weight)
+    assert shipped() == []
+    with pytest.raises(CheckpointError, match="holds toy, not other"):
+        weights_of("other", path)
+    one_bit(path)
+    with pytest.raises(CheckpointError, match="damaged"):
+        weights_of("toy", path)
+
+
 def test_a_body_moves_to_another_scale(tmp_path):
     source = network("edsr_baseline", 2)
     path = save(source, tmp_path / "x2.safetensors", {"model": "edsr_baseline", "scale": 2})
@@ -313,7 +339,91 @@ def test_a_start_where_nothing_fits_or_the_file_is_damaged_changes_nothing(saved
     assert torch.equal(other.head.weight, network("espcn", 2, seed=1).head.weight)
 
 
-@pytest.mark.parametrize("model, scale", [("espcn", 3), ("edsr_small", 4), ("mdsr", 3)])
+@pytest.fixture
+def ends():
+    """Two trained states of one network with batch norm, whose means, variances and counts differ."""
+    torch.manual_seed(0)
+    nets = [SRResNet(scale=2, width=6, blocks=1) for _ in range(2)]
+    for count, net in enumerate(nets):
+        for _ in range(1 + 3 * count):
+            net.train()(torch.rand(2, 3, 9, 7))
+    return nets
+
+
+def test_between_two_networks_every_number_lies_between(ends):
+    a, b = (net.state_dict() for net in ends)
+    for alpha in (0.25, 0.8):
+        net = interpolate(*ends, alpha)
+        assert net.scale == 2 and not net.training and not any(p.requires_grad for p in net.parameters())
+        for name, value in net.state_dict().items():
+            if value.is_floating_point():
+                torch.testing.assert_close(value, (1 - alpha) * a[name] + alpha * b[name])
+            else:  # a count of batches: that of the nearer
+                assert value == (a if alpha < 0.5 else b)[name] and a[name] != b[name]
+
+
+def test_the_ends_of_interpolation_are_exact_and_left_alone(ends):
+    before = [{name: value.clone() for name, value in net.state_dict().items()} for net in ends]
+    lr = torch.rand(1, 3, 9, 7)
+    for alpha, end in ((0, ends[0]), (1, ends[1])):
+        net = interpolate(*ends, alpha)
+        assert all(torch.equal(value, end.state_dict()[name]) for name, value in net.state_dict().items())
+        assert torch.equal(net(lr), end.eval()(lr))
+        net.tail.weight.zero_()
+    for net, was in zip(ends, before, strict=True):
+        assert all(torch.equal(value, was[name]) for name, value in net.state_dict().items())
+        assert all(p.requires_grad for p in net.parameters())
+
+
+def test_the_steps_between_are_a_line(ends):
+    shares = [interpolate(*ends, alpha / 10).head[0].weight for alpha in range(11)]
+    first, last = shares[0], shares[-1]
+    distances = torch.stack([(weight - first).norm() / (last - first).norm() for weight in shares])
+    torch.testing.assert_close(distances, torch.linspace(0, 1, 11), atol=1e-6, rtol=0)
+
+
+def test_interpolation_reads_files_and_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "data_folder", lambda: tmp_path)
+    for seed, model in enumerate(("rrdb_psnr_small", "esrgan_small")):  # the same network under two names
+        path = tmp_path / "checkpoints" / f"{model}_x4.safetensors"
+        save(network(model, 4, seed), path, {"model": model, "scale": 4})
+    found = interpolate("rrdb_psnr_small", path, 1.0)
+    assert found.scale == 4 and torch.equal(found.head.weight, load("esrgan_small").head.weight)
+    assert interpolate(load("rrdb_psnr_small"), "esrgan_small", 0.5).head.weight.isfinite().all()
+    with pytest.raises(CheckpointError, match="no trained network 'esrgan'"):
+        interpolate("esrgan", path, 0.5)
+
+
+@pytest.mark.parametrize(
+    "other, kind",
+    [
+        (lambda: build("edsr_small", 2), "EDSR ×2 of 161,580 parameters"),
+        (lambda: build("srresnet", 4), "SRResNet ×4 of 1,549,462"),
+        (lambda: SRResNet(scale=2, width=6, blocks=2), "SRResNet ×2 of"),
+        (lambda: SRResNet(scale=2, width=5, blocks=1), "SRResNet ×2 of"),
+    ],
+)
+def test_different_networks_are_not_mixed(ends, other, kind):
+    message = f"cannot interpolate SRResNet ×2 of 5,274 .* and {kind}.* not built alike"
+    with pytest.raises(CheckpointError, match=message):
+        interpolate(ends[0], other(), 0.5)
+
+
+def test_one_network_set_to_two_scales_is_not_mixed():
+    with pytest.raises(CheckpointError, match="MDSR ×2 of .* and MDSR ×4 of"):
+        interpolate(build("mdsr", 2), build("mdsr", 4), 0.5)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
+def test_only_what_lies_between_is_made(ends, alpha):
+    with pytest.raises(ValueError, match=f"between 0 .* and 1 .*, got {alpha}"):
+        interpolate(*ends, alpha)
+
+
+@pytest.mark.parametrize(
+    "model, scale",
+    [("espcn", 3), ("edsr_small", 4), ("mdsr", 3), ("srgan", 4), ("rrdb_psnr_small", 4), ("esrgan_small", 4)],
+)
 def test_every_name_is_built_at_its_scale(model, scale):
     assert build(model, scale).scale == scale
 

@@ -370,8 +370,9 @@ def test_the_shipped_manifest_is_complete():
     sets = datasets.manifest()
     assert {"Set5", "Set14", "BSD100", "Urban100", "DIV2K_train_HR", "DIV2K_valid_LR_bicubic_X4"} <= set(sets)
     for name, entry in sets.items():
-        assert set(entry) <= {"about", "terms", "images", "pixels", "subfolder", "source"}, name
-        assert entry["about"] and entry["terms"] and entry["images"] > 0
+        kinds = {"file"} if "file" in entry else {"images", "pixels", "subfolder"}
+        assert set(entry) <= {"about", "terms", "source"} | kinds, name
+        assert entry["about"] and entry["terms"] and (entry.get("file") or entry["images"] > 0)
         for source in entry["source"]:
             assert set(source) <= {"url", "bytes", "sha256", "md5", "files_md5", "inside"}, name
             assert source["url"].startswith("https://")

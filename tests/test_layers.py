@@ -19,8 +19,9 @@ LAYERS = [
     {"resample", "frequency", "warp", "synthetic", "leaves"},
     {"degradations", "deconvolution", "deconvolution_boundary", "deconvolution_iterative"}
     | {"registration", "observation", "fusion", "multiframe", "metrics"}
-    | {"losses", "perceptual", "adversarial", "models.blocks", "models.upscalers"},
-    {"models.*", "datasets", "patches", "inference", "checkpoints", "fetching", "downloading"},
+    | {"losses", "adversarial", "models.blocks", "models.upscalers"},
+    {"models.*", "datasets", "patches", "inference", "checkpoints", "fetching", "downloading"}
+    | {"weights", "pretext", "perceptual"},
     {"training", "run", "logs", "muon"},
     {"steps"},
     # what a notebook shows and checks: nothing but the commands may stand on it

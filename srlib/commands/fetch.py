@@ -1,4 +1,4 @@
-"""`srlib fetch`: download data sets."""
+"""`srlib fetch`: download data sets and others' weights."""
 
 import argparse
 
@@ -10,8 +10,8 @@ from srlib.commands.arguments import UsageError, follow, quiet
 
 def add(commands: argparse._SubParsersAction) -> None:
     """The parser of the command."""
-    command = commands.add_parser("fetch", help="download data sets, checked and resumable")
-    command.add_argument("names", metavar="SET", nargs="+", help="such as Set5, Set14, BSD100, DIV2K_train_HR")
+    command = commands.add_parser("fetch", help="download data sets and weights, checked and resumable")
+    command.add_argument("names", metavar="NAME", nargs="+", help="such as Set5, BSD100, DIV2K_train_HR, vgg19")
     command.set_defaults(run=run)
 
 

@@ -97,3 +97,11 @@ def check_input(lr: Tensor, channels: int) -> None:
     if lr.ndim != 4 or lr.shape[1] != channels:
         colour = {1: "Y only: convert with srlib.images.to_y", 3: "RGB"}.get(channels, f"{channels} channels")
         raise ValueError(f"lr must be (N, {channels}, h, w), {colour}; got shape {tuple(lr.shape)}")
+
+
+def check_picture(picture: Tensor, channels: int, size: int | None = None) -> None:
+    """Raise ValueError unless `picture` is a batch that a discriminator takes; `size`: its side, or None for any."""
+    sides = (size, size) if size else tuple(picture.shape[-2:])
+    if picture.ndim != 4 or tuple(picture.shape[1:]) != (channels, *sides):
+        need = f"(N, {channels}, {size or 'H'}, {size or 'W'})"
+        raise ValueError(f"this discriminator takes pictures {need}, got shape {tuple(picture.shape)}")

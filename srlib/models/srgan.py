@@ -1,8 +1,10 @@
-"""SRResNet, the generator of SRGAN: residual blocks with batch norm at low resolution, then pixel shuffles."""
+"""SRGAN: SRResNet, its generator, residual blocks with batch norm and pixel shuffles; and its discriminator."""
+
+import math
 
 from torch import Tensor, nn
 
-from srlib.models.blocks import ResidualBlock, check_input, upsampler
+from srlib.models.blocks import ResidualBlock, check_input, check_picture, upsampler
 
 
 class SRResNet(nn.Module):
@@ -38,3 +40,48 @@ class SRResNet(nn.Module):
 def srresnet(scale: int = 4) -> SRResNet:
     """SRResNet with 16 blocks of 64 maps: 1,549,462 parameters at ×4, 1,401,749 at ×2, 1,586,389 at ×3."""
     return SRResNet(scale=scale)
+
+
+class Discriminator(nn.Module):
+    """Is a picture true or made: eight convolutions, four of stride 2, then a head (Ledig et al., CVPR 2017, fig. 4).
+
+    Args:
+        size: side of the pictures, for the paper's dense head, which sees all of the picture and no other size. None:
+            the same head at every place, which makes a map of logits of a picture of any size; each sees 61² pixels.
+        norm: batch norm after all convolutions but the first, as in the paper.
+
+    Shapes: picture (N, 3, H, W) -> logits (N, 1), or (N, 1, ⌈H/16⌉, ⌈W/16⌉) for size None.
+    Raises: ValueError for a picture of another size.
+    Differs from the paper: logits, the sigmoid is in the loss; pictures in [0, 1], not [−1, 1]. The map is not in it.
+        All convolutions have biases; without those before batch norm there would be 23,563,649 parameters.
+    """
+
+    channels = 3
+
+    def __init__(self, *, size: int | None = 96, width: int = 64, norm: bool = True) -> None:
+        super().__init__()
+        self.size = size
+        layers, before = [], 3
+        for k in range(8):
+            maps = width * 2 ** (k // 2)
+            layers.append(nn.Conv2d(before, maps, 3, stride=1 + k % 2, padding=1))
+            if norm and k > 0:
+                layers.append(nn.BatchNorm2d(maps))
+            layers.append(nn.LeakyReLU(0.2))
+            before = maps
+        self.body = nn.Sequential(*layers)
+        if size is None:
+            ends = nn.Conv2d(before, 2 * before, 1), nn.Conv2d(2 * before, 1, 1)
+        else:
+            ends = nn.Linear(before * math.ceil(size / 16) ** 2, 2 * before), nn.Linear(2 * before, 1)
+        self.head = nn.Sequential(ends[0], nn.LeakyReLU(0.2), ends[1])
+
+    def forward(self, picture: Tensor) -> Tensor:
+        check_picture(picture, self.channels, self.size)
+        x = self.body(picture)
+        return self.head(x if self.size is None else x.flatten(1))
+
+
+def srgan_discriminator(size: int | None = 96) -> Discriminator:
+    """The paper's, for 96² pixels: 23,565,505 parameters; for pictures of any size (None): 5,215,425."""
+    return Discriminator(size=size)

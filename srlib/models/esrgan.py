@@ -1,0 +1,203 @@
+"""ESRGAN: dense blocks inside residual blocks inside a residual network, and its discriminator."""
+
+import math
+import re
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from srlib.models.blocks import check_input, check_picture, check_scale, he_
+
+ENLARGE = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
+
+
+def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, 3, padding=1)
+
+
+class DenseBlock(nn.Module):
+    """x + 0.2 · what five convolutions make of x, each given the results of all before it (Wang et al., fig. 4).
+
+    Shapes: (N, width, h, w) -> the same.
+    Differs from the paper: nothing known. The weights start at a tenth of He's, as in the authors' code.
+    """
+
+    def __init__(self, *, width: int, growth: int) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(_conv(width + k * growth, growth if k < 4 else width) for k in range(5))
+        he_(self.convs)
+        with torch.no_grad():
+            for conv in self.convs:
+                conv.weight *= 0.1
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = [x]
+        for conv in self.convs[:-1]:
+            seen.append(F.leaky_relu(conv(torch.cat(seen, 1)), 0.2))
+        return torch.add(x, self.convs[-1](torch.cat(seen, 1)), alpha=0.2)
+
+
+class RRDB(nn.Module):
+    """x + 0.2 · (three dense blocks of x) (Wang et al., ECCVW 2018, fig. 4): a residual in a residual.
+
+    The blocks add x themselves, so the sum holds 1.2 · x, in the authors' code as well.
+
+    Shapes: (N, width, h, w) -> the same.
+    Differs from the paper: nothing known.
+    """
+
+    def __init__(self, *, width: int, growth: int) -> None:
+        super().__init__()
+        self.dense = nn.Sequential(*(DenseBlock(width=width, growth=growth) for _ in range(3)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.add(x, self.dense(x), alpha=0.2)
+
+
+class RRDBNet(nn.Module):
+    """RRDBs at low resolution, then pixels repeated and convolved, twice for ×4 (Wang et al., ECCVW 2018, fig. 3-4).
+
+    Args:
+        growth: maps that each convolution of a dense block adds.
+        fold: side of the blocks of lr pixels that become channels at the entrance, which makes the rest cheaper; the
+            exit then enlarges by scale · fold. Real-ESRGAN folds 2 for ×2 and 4 for ×1. A picture whose sides are not
+            multiples is continued by its edge. Where a block begins then matters: cut tiles at multiples of it.
+
+    Shapes: lr (N, 3, h, w) in [0, 1] -> sr (N, 3, scale·h, scale·w), not clamped.
+    Raises: ValueError unless scale · fold is 1, 2, 3, 4 or 8.
+    Differs from the paper: it has ×4 only, from which ×2 and ×3 follow as in the authors' first code; folding is from
+        Wang et al., ICCVW 2021.
+    """
+
+    channels = 3
+
+    def __init__(self, *, scale: int, blocks: int, width: int = 64, growth: int = 32, fold: int = 1) -> None:
+        super().__init__()
+        check_scale(scale, ENLARGE)
+        if scale * fold not in ENLARGE:
+            raise ValueError(f"scale · fold must be one of {', '.join(map(str, ENLARGE))}, got {scale} · {fold}")
+        self.scale, self.fold = scale, fold
+        self.head = _conv(3 * fold**2, width)
+        self.body = nn.Sequential(*(RRDB(width=width, growth=growth) for _ in range(blocks)), _conv(width, width))
+        stages = [
+            [nn.Upsample(scale_factor=factor), _conv(width, width), nn.LeakyReLU(0.2)]
+            for factor in ENLARGE[scale * fold]
+        ]
+        self.enlarge = nn.Sequential(*sum(stages, []))
+        self.tail = nn.Sequential(_conv(width, width), nn.LeakyReLU(0.2), _conv(width, 3))
+
+    def forward(self, lr: Tensor) -> Tensor:
+        check_input(lr, self.channels)
+        height, width = lr.shape[-2:]
+        if self.fold > 1:
+            lr = F.pad(lr, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
+            lr = F.pixel_unshuffle(lr, self.fold)
+        x = self.head(lr)
+        x = x + self.body(x)
+        return self.tail(self.enlarge(x))[..., : self.scale * height, : self.scale * width]
+
+
+def rrdbnet(scale: int = 4) -> RRDBNet:
+    """The paper's, 23 blocks of 64: 16,697,987 parameters at ×4.
+
+    Folded, as in Real-ESRGAN, 16,703,171 at ×2 and 16,723,907 at ×1; 16,661,059 at ×3, which has one stage at the exit.
+    """
+    return RRDBNet(scale=scale, blocks=23, fold={1: 4, 2: 2}.get(scale, 1))
+
+
+def rrdb_small(scale: int = 4) -> RRDBNet:
+    """For a laptop, 3 blocks of 32 that grow by 16: 578,755 parameters at ×4, 569,507 at ×2 and ×3.
+
+    Differs from the paper: it is not in the paper.
+    """
+    return RRDBNet(scale=scale, blocks=3, width=32, growth=16)
+
+
+class VGGDiscriminator(nn.Module):
+    """Pairs of convolutions down to 4² places, then two dense layers (Wang et al., ECCVW 2018).
+
+    Args:
+        size: side of the pictures: 8, 16, 32, 64, 128, ... Each doubling is one pair more.
+
+    Shapes: picture (N, 3, size, size) -> logits (N, 1).
+    Raises: ValueError for another size, or a picture of another size.
+    Differs from the paper: the layers are those of the authors' code, also for other sizes than its 128 and 256;
+        logits, the sigmoid is in the loss.
+    """
+
+    channels = 3
+
+    def __init__(self, *, size: int = 128, width: int = 64) -> None:
+        super().__init__()
+        pairs = round(math.log2(size / 4)) if size > 4 else 0
+        if pairs < 1 or size != 4 * 2**pairs:
+            raise ValueError(f"size must be 8, 16, 32, 64, 128 or a further doubling, got {size}")
+        self.size = size
+        layers, before = [], 3
+        for k in range(pairs):
+            maps = width * min(2**k, 8)
+            layers += [nn.Conv2d(before, maps, 3, padding=1, bias=k == 0), *_norm(maps, k > 0)]
+            layers += [nn.Conv2d(maps, maps, 4, stride=2, padding=1, bias=False), *_norm(maps)]
+            before = maps
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Sequential(nn.Linear(before * 16, 100), nn.LeakyReLU(0.2), nn.Linear(100, 1))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        check_picture(picture, self.channels, self.size)
+        return self.head(self.body(picture).flatten(1))
+
+
+def _norm(maps: int, norm: bool = True) -> list[nn.Module]:
+    return [*([nn.BatchNorm2d(maps)] if norm else []), nn.LeakyReLU(0.2)]
+
+
+def esrgan_discriminator(size: int = 128) -> VGGDiscriminator:
+    """The authors', for 128² pixels: 14,499,401 parameters; for 256² pixels: 21,055,049."""
+    return VGGDiscriminator(size=size)
+
+
+# Names of a published file: of ESRGAN's first code (model.*), of its second, and of BasicSR.
+_DENSE = re.compile(r"(?:model\.1\.sub|RRDB_trunk|body)\.(\d+)\.(?:RDB|rdb)([123])\.conv([1-5])(?:\.0)?")
+_FLAT = re.compile(r"model\.(\d+)(?:\.sub\.(\d+))?")
+_OTHERS = {
+    **{"conv_first": "head", "upconv1": "enlarge.1", "upconv2": "enlarge.4", "HRconv": "tail.0", "conv_last": "tail.2"},
+    **{"conv_up1": "enlarge.1", "conv_up2": "enlarge.4", "conv_hr": "tail.0"},
+}
+
+
+def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a published ESRGAN or Real-ESRGAN under the names of `RRDBNet`.
+
+    `net.load_state_dict(from_official(torch.load("RRDB_ESRGAN_x4.pth", weights_only=True)))`
+
+    Args:
+        state: with the names of ESRGAN's first code (`model.1.sub.0.RDB1.conv1.0.weight`), of its second
+            (`RRDB_trunk.0.RDB1.conv1.weight`), or of BasicSR (`body.0.rdb1.conv1.weight`), there also as `params` or
+            `params_ema`; or of `RRDBNet`, which is returned as it is.
+
+    Raises: ValueError for a name that is none of these.
+    """
+    state = state.get("params_ema", state.get("params", state))
+    layers = {name: name.removeprefix("module.").rpartition(".")[0] for name in state}
+    if {"head", "tail.0"} <= set(layers.values()):
+        return dict(state)
+    blocks = 1 + max((int(found[1]) for layer in layers.values() if (found := _DENSE.fullmatch(layer))), default=-1)
+    last = max((int(found[1]) for layer in layers.values() if (found := _FLAT.fullmatch(layer))), default=0)
+    return {_ours(layer, blocks, last) + name[name.rindex(".") :]: state[name] for name, layer in layers.items()}
+
+
+def _ours(layer: str, blocks: int, last: int) -> str:
+    """Our name of a layer of a published network with so many blocks; `last`: where its first code ends."""
+    if found := _DENSE.fullmatch(layer):
+        block, dense, conv = map(int, found.groups())
+        return f"body.{block}.dense.{dense - 1}.convs.{conv - 1}"
+    if layer in ("trunk_conv", "conv_body", f"model.1.sub.{blocks}"):
+        return f"body.{blocks}"
+    if layer in _OTHERS:
+        return _OTHERS[layer]
+    if (found := _FLAT.fullmatch(layer)) and found[2] is None:
+        place = int(found[1])  # 0 the head, 1 the body, then what enlarges and the three layers of the tail
+        return "head" if place == 0 else f"enlarge.{place - 2}" if place < last - 2 else f"tail.{place - last + 2}"
+    raise ValueError(f"{layer!r} is no layer of a published ESRGAN; its names are in the docstring of from_official")

@@ -1,0 +1,76 @@
+"""Our own small feature network, and the four questions about a patch by which it is trained without labels."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from srlib.models.blocks import he_
+from srlib.models.vgg import VGG
+
+STAGES = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_1")  # the last activation of each
+
+
+class FeatureNet(VGG):
+    """Nine 3×3 convolutions in five stages of 16, 32, 64, 96 and 128 maps, 321,232 parameters; VGG's scheme, small.
+
+    Shapes: image (N, 3, H, W) in [0, 1] -> {layer: (N, C, h, w)}, layers named as in `VGG`.
+    Raises: as `VGG`.
+    Differs from the paper: it is in no paper. Mean pools in place of VGG's maxima, which depend less on where exactly
+        an edge lies.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            convolutions=(2, 2, 2, 2, 1),
+            widths=(16, 32, 64, 96, 128),
+            mean=(0.45, 0.45, 0.45),
+            std=(0.25, 0.25, 0.25),
+            pool=nn.AvgPool2d,
+        )
+        he_(self)
+
+
+class Answers(NamedTuple):
+    """What is guessed about each patch: logits of its turn, size and kind of damage; the damage's strength."""
+
+    turn: Tensor
+    shrink: Tensor
+    kind: Tensor
+    strength: Tensor
+
+
+class Pretext(nn.Module):
+    """A feature network with what its training needs and nobody else: heads that answer `srlib.pretext`'s questions.
+
+    They read the means of every stage's last activation, so that each stage learns to say something.
+
+    Shapes: image (N, 3, H, W) in [0, 1] -> Answers, logits (N, classes) and strength (N,).
+    Differs from the paper: turns as a question are from Gidaris et al. (ICLR 2018); the other three are ours.
+    """
+
+    def __init__(self, *, net: FeatureNet, turns: int, shrinks: int, kinds: int, width: int = 128) -> None:
+        super().__init__()
+        self.net = net
+        self.sizes = (turns, shrinks, kinds, 1)
+        maps = sum(net.features[net.layers.index(name) - 1].out_channels for name in STAGES)
+        self.heads = nn.Sequential(nn.Linear(maps, width), nn.ReLU(), nn.Linear(width, sum(self.sizes)))
+
+    def forward(self, image: Tensor) -> Answers:
+        means = [x.mean((-2, -1)) for x in self.net(image, STAGES).values()]
+        turn, shrink, kind, strength = self.heads(torch.cat(means, 1)).float().split(self.sizes, 1)
+        return Answers(turn, shrink, kind, strength[:, 0])
+
+
+def pretext_losses(answers: Answers, labels: Tensor) -> dict[str, Tensor]:
+    """Cross entropies of turn, shrink and kind, and the mean squared error of the strength where there is damage.
+
+    Shapes: labels (N, 4): turn, shrink, kind, strength -> scalars by name.
+    Differs from the paper: it is in no paper.
+    """
+    names = ("turn", "shrink", "kind")
+    losses = {name: F.cross_entropy(getattr(answers, name), labels[:, i].long()) for i, name in enumerate(names)}
+    damaged = (labels[:, 2] > 0).float()
+    error = (answers.strength - labels[:, 3]).square() * damaged
+    return losses | {"strength": error.sum() / damaged.sum().clamp_min(1)}
