@@ -47,7 +47,7 @@ def map_estimate(
     operator: Observation,
     start: Tensor | None = None,
     *,
-    weight: float = 0.02,
+    weight: float | None = None,
     steps: int = 30,
     log: Log | None = None,
 ) -> Tensor:
@@ -55,7 +55,7 @@ def map_estimate(
 
     Args:
         start: as for `back_project`.
-        weight: of smoothness. In the true proportion to the noise, σ²/K: 0.08/K suits photographs and σ = 5/255.
+        weight: of smoothness. Default 0.08/K, for photographs and noise of 5/255; it should grow with σ².
         steps: of conjugate gradients.
         log: called with each step and the objective.
 
@@ -65,6 +65,7 @@ def map_estimate(
     Differs from the paper: conjugate gradients in place of steepest descent; the Laplacian as prior.
     """
     start = _check(frames, operator, start)
+    weight = 0.08 / len(frames) if weight is None else weight
     return _solve(frames, operator, start, weight, steps, log=log)
 
 
@@ -73,7 +74,7 @@ def robust_estimate(
     operator: Observation,
     start: Tensor | None = None,
     *,
-    weight: float = 0.02,
+    weight: float | None = None,
     reach: int = 2,
     decay: float = 0.6,
     reject: float | None = None,
@@ -88,7 +89,7 @@ def robust_estimate(
     a parabola that lies above it, so the objective never rises.
 
     Args:
-        weight: of smoothness; 0.08/√K suits photographs and noise of 5/255, less noise less.
+        weight: of smoothness. Default 0.08/√K, for photographs and noise of 5/255; it should grow with σ.
         reach: largest l and m, in hr pixels.
         reject: in the second half of the rounds |v| becomes c·arctan(|v|/c) with this c for the frames, so that what is
             wrong by much more hardly pulls at all. Three times the noise is a good choice; None: never.
@@ -101,6 +102,7 @@ def robust_estimate(
     Differs from the paper: reweighted least squares in place of steepest descent, a rounded absolute value, `reject`.
     """
     x = _check(frames, operator, start)
+    weight = 0.08 / len(frames) ** 0.5 if weight is None else weight
     ways = [(down, right) for down in range(reach + 1) for right in range(-reach, reach + 1) if (down, right) > (0, 0)]
     for step in range(rounds):
         error = _rounded(frames - operator(x))
@@ -165,7 +167,7 @@ def _check(frames: Tensor, operator: Observation, start: Tensor | None) -> Tenso
         raise ValueError(f"expected {count} frames (K, C, h, w) of one size, got shape {tuple(frames.shape)}")
     bad = [k for k, frame in enumerate(frames) if not frame.isfinite().all()]
     if bad:
-        raise ValueError(f"frames {', '.join(map(str, bad))} hold values that are not finite; leave them out")
+        raise ValueError(f"values that are not finite in frame {', '.join(map(str, bad))}; leave out what is broken")
     if start is None:
         return resize(frames[:1], operator.scale)
     expected = (1, frames.shape[1], *(operator.scale * n for n in frames.shape[-2:]))

@@ -1,6 +1,7 @@
 """Many low-resolution frames of one scene: y_k = D B M_k x + n as one linear operator, and a burst to try it on."""
 
 import math
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -17,11 +18,13 @@ class Observation:
 
     Args:
         shifts: (K, 2), how far the content of each frame has moved down and right, in lr pixels.
-        sigma: of the blur, in hr pixels.
+        sigma: of the blur, in hr pixels; at least 0.3, below which pixels are too coarse for the spot.
         offset: the hr pixel, from 0, on which the first lr pixel of an unmoved frame is centred. Default (scale − 1)/2,
             the convention of this library; 0 for frames made by `[::scale, ::scale]`.
 
     Shapes: x (1, C, H, W) -> (K, C, H / scale, W / scale).
+    Raises: ValueError for shifts that are not (K, 2) or not finite or as large as a frame, for a smaller sigma, and for
+        sides that scale does not divide.
     Differs from the paper: translations only, and one blur for all frames.
     """
 
@@ -30,8 +33,8 @@ class Observation:
             raise ValueError(f"shifts must be (frames, 2), got shape {tuple(shifts.shape)}")
         if not shifts.isfinite().all():
             raise ValueError("shifts must be finite numbers; leave out frames that could not be registered")
-        if scale < 1 or sigma <= 0:
-            raise ValueError(f"scale must be at least 1 and sigma positive, got {scale} and {sigma}")
+        if scale < 1 or not sigma >= 0.3:
+            raise ValueError(f"scale must be at least 1 and sigma at least 0.3, got {scale} and {sigma}")
         self.scale, self.sigma = scale, sigma
         self.offset = (scale - 1) / 2 if offset is None else offset
         self.shifts = shifts.double()
@@ -39,21 +42,29 @@ class Observation:
         margin = math.ceil(4.5 * sigma)
         self._first = math.floor(centres.min()) - margin
         taps = math.ceil(centres.max()) + margin + 1 - self._first
-        places = self._first + torch.arange(scale * math.ceil(taps / scale), dtype=torch.float64)
-        away = (places - centres[..., None]) / sigma
+        self._taps = scale * math.ceil(taps / scale)
+        self._centres = centres
+        self._transposed: tuple | None = None
+
+    @cached_property
+    def _kernels(self) -> Tensor:
+        places = self._first + torch.arange(self._taps, dtype=torch.float64)
+        away = (places - self._centres[..., None]) / self.sigma
         spots = torch.where(away.abs() <= 4.5, torch.exp(-0.5 * away**2), 0)  # (K, 2, taps); tiny numbers are slow
         spots = spots / spots.sum(-1, keepdim=True)
         kernels = spots[:, 0, :, None] * spots[:, 1, None, :]
         # a convolution with steps of `scale` is one without on the scale² interleaved pictures, which is much faster
-        self._kernels = F.pixel_unshuffle(kernels[:, None], scale)
-        self._taps = len(places)
-        self._transposed: tuple | None = None
+        return F.pixel_unshuffle(kernels[:, None], self.scale)
 
     def __call__(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[0] != 1 or any(n % self.scale for n in x.shape[-2:]):
             raise ValueError(
                 f"expected a scene (1, C, H, W) with sides divisible by {self.scale}, got {tuple(x.shape)}"
             )
+        away = (self.shifts.abs() * self.scale >= torch.tensor(x.shape[-2:])).any(1)
+        if away.any():
+            k = away.nonzero()[0].item()
+            raise ValueError(f"frame {k} has moved by {self.shifts[k].tolist()} pixels, out of the scene; leave it out")
         after = self._first + self._taps - self.scale
         padded = _mirror(_mirror(x[0], self._first, after, -2), self._first, after, -1)
         interleaved = F.pixel_unshuffle(padded[:, None], self.scale)  # (C, scale², ...)

@@ -101,7 +101,7 @@ def test_many_frames_with_unknown_shifts_beat_one(taken):
     found = register(frames)
     assert (found - shifts).square().mean().sqrt() < 0.1  # a small picture; the chapter measures whole ones
     one = psnr(resize(frames[:1], 2), hr)
-    many = psnr(map_estimate(frames, Observation(found, scale=2, sigma=0.8), weight=0.005), hr)
+    many = psnr(map_estimate(frames, Observation(found, scale=2, sigma=0.8)), hr)
     assert many > one + 3 and many > psnr(shift_and_add(frames, found, scale=2), hr) + 1.5
 
 
@@ -147,14 +147,19 @@ def test_one_frame_and_a_constant_one_give_finite_pictures():
     [
         (lambda: Observation(torch.zeros(3), scale=2, sigma=1), r"shifts must be \(frames, 2\), got shape \(3,\)"),
         (lambda: Observation(torch.tensor([[0, math.nan]]), scale=2, sigma=1), "shifts must be finite"),
-        (lambda: Observation(torch.zeros(1, 2), scale=2, sigma=0), "sigma positive, got 2 and 0"),
+        (lambda: Observation(torch.zeros(1, 2), scale=2, sigma=0), "sigma at least 0.3, got 2 and 0"),
+        (lambda: Observation(torch.zeros(1, 2), scale=2, sigma=0.1), "sigma at least 0.3, got 2 and 0.1"),
+        (
+            lambda: Observation(torch.tensor([[0.0, 0.0], [0.0, -1000.0]]), scale=2, sigma=1)(torch.rand(1, 1, 8, 6)),
+            r"frame 1 has moved by \[0.0, -1000.0\] pixels, out of the scene; leave it out",
+        ),
         (lambda: Observation(torch.zeros(1, 2), scale=2, sigma=1)(torch.rand(1, 1, 5, 6)), "divisible by 2"),
         (lambda: map_estimate(torch.rand(2, 1, 5, 6), Observation(torch.zeros(3, 2), scale=2, sigma=1)), "3 frames"),
         (
             lambda: robust_estimate(
                 torch.tensor([0.0, math.nan]).view(2, 1, 1, 1), Observation(torch.zeros(2, 2), scale=1, sigma=1)
             ),
-            "frames 1 hold values that are not finite",
+            "not finite in frame 1; leave out",
         ),
         (
             lambda: map_estimate(
