@@ -12,10 +12,13 @@ from srlib.resample import resize
 
 
 def unfolded(x, conv):
-    """A zero-padded convolution as the product of a matrix of patches and a matrix of weights."""
-    side = conv.kernel_size[0]
-    patches = F.unfold(x, side, padding=side // 2)
-    return (conv.weight.flatten(1) @ patches + conv.bias[:, None]).unflatten(-1, x.shape[-2:])
+    """A padded convolution as the product of a matrix of patches and a matrix of weights."""
+    side, size = conv.kernel_size[0], x.shape[-2:]
+    rows, columns = (torch.arange(-(side // 2), n + side // 2) for n in size)
+    inside = ((rows >= 0) & (rows < size[0]))[:, None] & (columns >= 0) & (columns < size[1])
+    x = x[..., rows.clamp(0, size[0] - 1)[:, None], columns.clamp(0, size[1] - 1)]  # the border goes on
+    x = x * inside if conv.padding_mode == "zeros" else x
+    return (conv.weight.flatten(1) @ F.unfold(x, side) + conv.bias[:, None]).unflatten(-1, size)
 
 
 @pytest.mark.parametrize(
