@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from srlib.observation import check_frames
+
 
 def shift_and_add(frames: Tensor, shifts: Tensor, *, scale: int, offset: float | None = None) -> Tensor:
     """Every lr value goes to the nearest hr pixel: the mean where several meet, that of the neighbours where none do.
@@ -96,12 +98,9 @@ def tsai_huang(frames: Tensor, shifts: Tensor, *, scale: int) -> Tensor:
 
 def _centres(frames: Tensor, shifts: Tensor, scale: int, offset: float | None) -> Tensor:
     """(K, 2), the hr place of each frame's first pixel."""
-    if frames.ndim != 4 or shifts.shape != (len(frames), 2):
-        raise ValueError(
-            f"expected frames (K, C, h, w), shifts (K, 2), got {tuple(frames.shape)}, {tuple(shifts.shape)}"
-        )
-    if not frames.isfinite().all() or not shifts.isfinite().all():
-        raise ValueError("frames and shifts must be finite numbers; leave out frames that could not be registered")
+    if shifts.ndim != 2 or shifts.shape[1] != 2 or not shifts.isfinite().all():
+        raise ValueError(f"shifts must be finite numbers (frames, 2), got {tuple(shifts.shape)}; leave out what is NaN")
+    check_frames(frames, len(shifts))
     return ((scale - 1) / 2 if offset is None else offset) - scale * shifts.double()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlib.observation import Observation
+from srlib.observation import Observation, check_frames
 from srlib.resample import resize
 
 Log = Callable[[int, float], Any]
@@ -162,12 +162,7 @@ def _solve(
 
 def _check(frames: Tensor, operator: Observation, start: Tensor | None) -> Tensor:
     """The first estimate; an error for frames that cannot be used."""
-    count = len(operator.shifts)
-    if frames.ndim != 4 or len(frames) != count:
-        raise ValueError(f"expected {count} frames (K, C, h, w) of one size, got shape {tuple(frames.shape)}")
-    bad = [k for k, frame in enumerate(frames) if not frame.isfinite().all()]
-    if bad:
-        raise ValueError(f"values that are not finite in frame {', '.join(map(str, bad))}; leave out what is broken")
+    check_frames(frames, len(operator.shifts))
     if start is None:
         return resize(frames[:1], operator.scale)
     expected = (1, frames.shape[1], *(operator.scale * n for n in frames.shape[-2:]))

@@ -102,6 +102,24 @@ def burst(
     return taken + noise * torch.randn(taken.shape, generator=rng, dtype=hr.dtype), shifts
 
 
+def check_frames(frames: Tensor, count: int) -> None:
+    """Refuse what no method can fuse.
+
+    Shapes: (count, C, h, w).
+    Raises: TypeError for a list, whose frames may differ in size, and for integers; ValueError for another shape, NaN
+        or infinity.
+    """
+    if not isinstance(frames, Tensor):
+        raise TypeError(f"frames must be one tensor (K, C, h, w), so of one size, got a {type(frames).__name__}")
+    if not frames.is_floating_point():
+        raise TypeError(f"frames must be float in [0, 1], got {frames.dtype}; convert with srlib.images")
+    if frames.ndim != 4 or len(frames) != count:
+        raise ValueError(f"expected {count} frames (K, C, h, w) of one size, got shape {tuple(frames.shape)}")
+    bad = [str(k) for k, frame in enumerate(frames) if not frame.isfinite().all()]
+    if bad:
+        raise ValueError(f"values that are not finite in frame {', '.join(bad)}; leave out what is broken")
+
+
 def _mirror(x: Tensor, first: int, after: int, dim: int) -> Tensor:
     """From pixel `first`, which may be negative, to `after` pixels beyond the end; the border is a mirror."""
     n = x.shape[dim]

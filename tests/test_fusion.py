@@ -74,7 +74,14 @@ def test_more_frames_than_unknowns():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: shift_and_add(torch.rand(2, 1, 4, 4), torch.zeros(3, 2), scale=2), r"shifts \(K, 2\), got"),
+        (
+            lambda: shift_and_add(torch.rand(2, 1, 4, 4), torch.zeros(3, 2), scale=2),
+            r"expected 3 frames \(K, C, h, w\)",
+        ),
+        (
+            lambda: drizzle(torch.rand(2, 1, 4, 4), torch.zeros(2), scale=2),
+            r"shifts must be finite numbers \(frames, 2\)",
+        ),
         (lambda: drizzle(torch.rand(1, 1, 4, 4) / 0, torch.zeros(1, 2), scale=2), "finite"),
         (lambda: drizzle(torch.rand(1, 1, 4, 4), torch.zeros(1, 2), scale=2, pixfrac=0), "pixfrac must be above 0"),
         (lambda: shift_and_add(torch.rand(1, 1, 4, 4), torch.full((1, 2), 9.0), scale=2), "no frame overlaps"),
@@ -85,3 +92,11 @@ def test_more_frames_than_unknowns():
 def test_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("fuse", [shift_and_add, drizzle, tsai_huang])
+def test_frames_of_two_sizes_and_bytes_are_refused(fuse):
+    with pytest.raises(TypeError, match="one tensor .* got a list"):
+        fuse([torch.rand(1, 4, 4), torch.rand(1, 4, 5)], torch.zeros(2, 2), scale=2)
+    with pytest.raises(TypeError, match="torch.uint8; convert with srlib.images"):
+        fuse(torch.ones(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(2, 2), scale=2)

@@ -172,3 +172,9 @@ def test_one_frame_and_a_constant_one_give_finite_pictures():
 def test_errors(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("estimate", [back_project, map_estimate, robust_estimate])
+def test_frames_of_two_sizes_are_refused(estimate):
+    with pytest.raises(TypeError, match="so of one size, got a list"):
+        estimate([torch.rand(1, 4, 4), torch.rand(1, 4, 5)], Observation(torch.zeros(2, 2), scale=2, sigma=1))
