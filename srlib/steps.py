@@ -87,7 +87,7 @@ def adversarial(
         if penalty is not None:
             loss_d = loss_d + penalty(bare(nets["d"]), hr, sr.detach().float())
         run.minimize(loss_d, opts["d"])
-        with run.autocast(), frozen(bare(nets["d"])) as d:
+        with run.autocast(), untouched(bare(nets["d"])) as d:
             loss_c, parts = content(sr, hr)
             believed = weight * game.g(*logits(d, hr, sr))
         run.minimize(loss_c + believed, opts["g"])
@@ -98,7 +98,7 @@ def adversarial(
 
 
 @contextmanager
-def frozen(net: nn.Module) -> Iterator[nn.Module]:
+def untouched(net: nn.Module) -> Iterator[nn.Module]:
     """Inside, a gradient passes the network and leaves no trace in it: not in its weights, nor in batch norm's means.
 
     Batch norm stays in its mode: in training it takes the statistics of the batch, but does not remember them.

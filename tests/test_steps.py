@@ -12,7 +12,7 @@ from srlib.models.features import FeatureNet, Pretext, pretext_losses
 from srlib.models.srgan import Discriminator, SRResNet
 from srlib.patches import PatchStream
 from srlib.run import Run
-from srlib.steps import adversarial, frozen, self_labelled, supervised
+from srlib.steps import adversarial, self_labelled, supervised, untouched
 from srlib.training import TrainConfig, cosine, train
 
 
@@ -160,16 +160,16 @@ def test_the_generators_update_leaves_no_gradient_in_the_discriminator():
     assert all(norm.track_running_stats for norm in nets["d"].modules() if isinstance(norm, nn.BatchNorm2d))
 
 
-def test_a_frozen_network_is_thawed_after_an_error_and_keeps_its_own_frozen_part():
+def test_an_untouched_network_is_let_go_after_an_error_and_keeps_its_own_frozen_part():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
     net[0].bias.requires_grad_(False)
     before, x = state(net), torch.rand(2, 1, 5, 5, requires_grad=True)
-    with frozen(net) as inside:
+    with untouched(net) as inside:
         out = inside(x)
         assert inside is net and net.training and not any(p.requires_grad for p in net.parameters())
     torch.testing.assert_close(out.mean((0, 2, 3)), torch.zeros(2), atol=1e-6, rtol=0)  # the batch's own statistics
     assert torch.autograd.grad(out.square().sum(), x)[0].shape == x.shape and same(before, state(net))
-    with pytest.raises(KeyError), frozen(net):
+    with pytest.raises(KeyError), untouched(net):
         raise KeyError
     assert [p.requires_grad for p in net.parameters()] == [True, False, True, True] and net[1].track_running_stats
 
