@@ -183,7 +183,8 @@ STOPS = {
     "writing": "import os; os.replace = lambda *paths: stop()",
 }
 PROGRAM = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
 def stop():
     print("here", flush=True)
     time.sleep(60)
