@@ -15,7 +15,7 @@ from torch import nn
 
 from srlib import files
 from srlib.datasets import data_folder
-from srlib.models import edsr, esrgan, fcn, srgan
+from srlib.models import edsr, esrgan, fcn, johnson, srgan
 
 # Every network that a checkpoint can hold, by the name on its card. A card names a row of this table and nothing
 # else, so that reading one never runs code of its writer.
@@ -29,7 +29,9 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "edsr_baseline": edsr.edsr_baseline,
     "edsr": edsr.edsr,
     "mdsr": edsr.mdsr,
-    "srgan": srgan.srresnet,  # the same network as srresnet, trained by another loss; so with the two small ones below
+    "johnson_pixel": johnson.johnson_small,
+    "johnson": johnson.johnson_small,  # with another loss than the row before; so with those below
+    "srgan": srgan.srresnet,
     "rrdbnet": esrgan.rrdbnet,
     "rrdb_psnr_small": esrgan.rrdb_small,
     "esrgan_small": esrgan.rrdb_small,

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 import srlib
 from srlib import checkpoints, metrics
+from srlib.gan import Gan
 from srlib.losses import Loss, Weighted, l1
 from srlib.muon import Muon
 from srlib.patches import PatchStream, TakingTurns
 from srlib.run import TrainingError
 from srlib.steps import supervised
-from srlib.training import TrainConfig, cosine, train
+from srlib.training import Step, TrainConfig, cosine, train
 
 RUN = "run.json"
 Schedule = Callable[[int], float]
@@ -45,6 +46,8 @@ class Recipe:
         last: factor of the learning rate of the last layer.
         schedule: steps -> the factor of the learning rate at each step.
         data: names of sets; those of the early papers have 91 + 100 + 199 pictures.
+        start: the shipped network whose weights it begins with; None: with random ones.
+        gan: a second network to play against; it then says what the losses are.
     """
 
     model: str
@@ -60,6 +63,8 @@ class Recipe:
     loss: Loss = l1
     schedule: Callable[[int], Schedule] = warm_cosine
     data: tuple[str, ...] = ("T91", "General100", "BSDS")
+    start: str | None = None
+    gan: Gan | None = None
 
     @property
     def name(self) -> str:
@@ -81,6 +86,21 @@ class Recipe:
         if self.method == "adam":
             return torch.optim.Adam(groups, self.learning_rate, self.betas, weight_decay=self.weight_decay, fused=True)
         return torch.optim.SGD(groups, self.learning_rate, self.momentum, weight_decay=self.weight_decay)
+
+    def players(self) -> tuple[dict[str, nn.Module], dict[str, torch.optim.Optimizer]]:
+        """The untrained network g and, where there is a game, its discriminator d; and their optimizers."""
+        nets = {"g": self.network()}
+        opts = {"g": self.optimizer(nets["g"])}
+        if self.gan:
+            nets["d"] = self.gan.network(self.config.seed + 1)
+            opts["d"] = self.gan.optimizer(nets["d"])
+        return nets, opts
+
+    def step(self) -> Step:
+        """What happens in one update."""
+        if self.gan:
+            return self.gan.step()
+        return supervised(Weighted(pixel=(1.0, self.loss)), at_scale=len(self.scales) > 1)
 
     def stream(self, pictures: Sequence[Tensor], channels: int) -> PatchStream | TakingTurns:
         """Its training patches, cut from hr pictures."""
@@ -108,7 +128,7 @@ def fit(
     Args:
         pictures: hr images (1, C, H, W).
         data: what the pictures are, in words, for the card.
-        start: a checkpoint whose weights are taken over where they fit by name and shape.
+        start: a checkpoint whose weights are taken over where they fit by name and shape. Default: the recipe's.
         evaluate_on: {set: pictures}; the first is also scored during training.
         log, resume, device: as for `train`.
 
@@ -116,16 +136,16 @@ def fit(
     Differs from the paper: nothing known.
     """
     folder = Path(folder)
-    net = recipe.network()
-    warm = None if start is None else _warm(net, start)
+    nets, opts = recipe.players()
+    net, start = nets["g"], start or recipe.start
+    warm = None if start is None else _warm(net, checkpoints.locate(start))
     told = _told(recipe, data, warm)
     _claim(folder, told, resume)
-    opt = recipe.optimizer(net)
     sets = {name: list(images) for name, images in (evaluate_on or {}).items()}
     averaged, history = train(
-        supervised(Weighted(pixel=(1.0, recipe.loss)), at_scale=len(recipe.scales) > 1),
-        {"g": net},
-        {"g": opt},
+        recipe.step(),
+        nets,
+        opts,
         recipe.stream(pictures, net.channels),
         recipe.config,
         schedule=recipe.schedule(recipe.config.steps),
@@ -163,9 +183,8 @@ def _scores(net: nn.Module, scales: Sequence[int], sets: dict[str, list]) -> dic
     return found
 
 
-def _warm(net: nn.Module, start: str | os.PathLike) -> dict:
+def _warm(net: nn.Module, path: Path) -> dict:
     """Take over weights; what was taken, for the card."""
-    path = checkpoints.locate(start)
     copied, fresh = checkpoints.warm_start(net, path)
     card = checkpoints.read_card(path)
     kept = ("model", "scale", "scales", "steps", "seconds", "device", "data", "sha256", "start")
@@ -183,6 +202,7 @@ def _told(recipe: Recipe, data: Sequence[str], warm: dict | None) -> dict:
     }[recipe.method]
     optimizer = f"{kind}, {recipe.learning_rate:g} at the peak"
     settings = config | {"lr_size": recipe.lr_size, "optimizer": optimizer, "loss": recipe.loss.__name__}
+    settings |= recipe.gan.told() if recipe.gan else {}
     return {"recipe": settings | {"schedule": recipe.schedule.__name__}, "data": list(data), "start": warm}
 
 

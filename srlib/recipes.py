@@ -57,6 +57,11 @@ def rrdb_psnr_small(scale: int) -> Recipe:
     return Recipe("rrdb_psnr_small", (scale,), TrainConfig(16_000, batch=4, clip=1.0), 24, 2e-3)
 
 
+def johnson_pixel(scale: int) -> Recipe:
+    """Johnson's network of half the width, with L1: what the next one is compared with, and begins with."""
+    return Recipe("johnson_pixel", (scale,), TrainConfig(8_000, batch=4, clip=1.0), 24, 3e-3)
+
+
 # The papers' own settings, for a GPU. They take hours to days; what differs is said.
 
 DIV2K = ("DIV2K_train_HR",)
@@ -195,6 +200,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
     for recipe in (
         *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small),
+        *(johnson_pixel,),
         *(srcnn_paper, fsrcnn_paper, espcn_paper, vdsr_paper, srresnet_paper),
         *(edsr_baseline_paper, edsr_paper, mdsr_paper),
     )

@@ -40,8 +40,8 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train; the exit status."""
     recipe = _recipe(options)
-    if options.start:
-        checkpoints.warm_start(recipe.network(), checkpoints.locate(options.start))  # errors before pictures are read
+    if start := options.start or recipe.start:
+        checkpoints.warm_start(recipe.network(), checkpoints.locate(start))  # errors before pictures are read
     folder = options.out or Path("runs", recipe.name)
     pictures, lines = datasets.gather(
         options.data or _present(recipe.data), recipe.lr_size * max(recipe.scales), _leave_out

@@ -1,0 +1,54 @@
+"""The second half of an adversarial recipe: who judges the generator, and what it is told besides."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from srlib.adversarial import Game
+from srlib.losses import Loss, Weighted
+from srlib.steps import adversarial
+from srlib.training import Step
+
+
+@dataclass(frozen=True)
+class Gan:
+    """A game for a recipe, whose own `loss` is then not used.
+
+    Args:
+        discriminator: makes the untrained network that judges.
+        weight: of the adversarial loss of the generator.
+        content: name: (weight, loss); what the generator is told besides.
+        learning_rate: of the discriminator, at its peak; Adam's.
+        together: as for `steps.adversarial`.
+    """
+
+    discriminator: Callable[[], nn.Module]
+    game: Game
+    weight: float
+    content: Mapping[str, tuple[float, Loss]]
+    learning_rate: float
+    betas: tuple[float, float] = (0.9, 0.99)
+    together: bool = True
+
+    def network(self, seed: int) -> nn.Module:
+        """The untrained discriminator, the same each time."""
+        torch.manual_seed(seed)
+        return self.discriminator()
+
+    def optimizer(self, d: nn.Module) -> torch.optim.Optimizer:
+        """For the parameters of its network."""
+        return torch.optim.Adam(d.parameters(), self.learning_rate, self.betas, fused=True)
+
+    def step(self) -> Step:
+        """What happens in one update."""
+        return adversarial(Weighted(**self.content), self.game, weight=self.weight, together=self.together)
+
+    def told(self) -> dict[str, str | float]:
+        """For the card."""
+        parts = [f"{weight:g} {loss.__name__}" for weight, loss in self.content.values()]
+        return {
+            "loss": " + ".join([*parts, f"{self.weight:g} {self.game.g.__name__}"]),
+            "discriminator": f"{self.discriminator.__name__}, Adam, {self.learning_rate:g} at the peak",
+        }
