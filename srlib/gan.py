@@ -21,7 +21,7 @@ class Gan:
         weight: of the adversarial loss of the generator.
         content: name: (weight, loss); what the generator is told besides.
         learning_rate: of the discriminator, at its peak; Adam's.
-        together: as for `steps.adversarial`.
+        together, jitter: as for `steps.adversarial`.
     """
 
     discriminator: Callable[[], nn.Module]
@@ -31,6 +31,7 @@ class Gan:
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.99)
     together: bool = True
+    jitter: int = 0
 
     def network(self, seed: int) -> nn.Module:
         """The untrained discriminator, the same each time."""
@@ -43,7 +44,8 @@ class Gan:
 
     def step(self) -> Step:
         """What happens in one update."""
-        return adversarial(Weighted(**self.content), self.game, weight=self.weight, together=self.together)
+        content = Weighted(**self.content)
+        return adversarial(content, self.game, weight=self.weight, together=self.together, jitter=self.jitter)
 
     def told(self) -> dict[str, str | float]:
         """For the card."""
@@ -51,4 +53,5 @@ class Gan:
         return {
             "loss": " + ".join([*parts, f"{self.weight:g} {self.game.g.__name__}"]),
             "discriminator": f"{self.discriminator.__name__}, Adam, {self.learning_rate:g} at the peak",
+            "jitter": self.jitter,
         }

@@ -57,6 +57,7 @@ def adversarial(
     weight: float,
     penalty: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None,
     together: bool = True,
+    jitter: int = 0,
 ) -> Step:
     """The networks `g` and `d` play: d learns to tell hr from sr, g to look right and to be taken for hr.
 
@@ -70,6 +71,9 @@ def adversarial(
         penalty: (d, hr, sr) -> scalar, added to the loss of d, in float32: `gradient_penalty` or `r1`.
         together: hr and sr pass d as one batch. If not, each as its own, and batch norm gives each its own mean, as in
             the code of ESRGAN's authors; what then tells them apart is not their mean.
+        jitter: hr and sr lose so many rows and columns, at sides drawn anew for each step. The strides of d and of a
+            feature network then start anywhere on the grid of sr, and no pattern of g can lock to theirs and stay
+            unseen: scale − 1 is enough. For a d that takes pictures of any size.
 
     Differs from the paper: Ledig et al. do not say how batches pass d, nor which network is updated first. One batch
         serves both updates. In g's update batch norm of d takes the statistics of the batch, as in d's.
@@ -81,7 +85,7 @@ def adversarial(
     def step(nets: dict[str, nn.Module], opts: Optimizers, batch: tuple[Tensor, Tensor], run: Run) -> dict[str, Tensor]:
         lr, hr = batch
         with run.autocast():
-            sr = nets["g"](lr)
+            sr, hr = _cut(jitter, nets["g"](lr), hr)
             real, fake = logits(nets["d"], hr, sr.detach())
             loss_d = game.d(real, fake)
         if penalty is not None:
@@ -95,6 +99,15 @@ def adversarial(
         return parts | {"loss_d": loss_d.detach(), "real": real.detach().mean(), "fake": fake.detach().mean()}
 
     return step
+
+
+def _cut(pixels: int, *pictures: Tensor) -> tuple[Tensor, ...]:
+    """The same part of each picture, so many rows and columns smaller, at a random place."""
+    if pixels == 0:
+        return pictures
+    top, left = torch.randint(pixels + 1, (2,)).tolist()
+    height, width = (side - pixels for side in pictures[0].shape[-2:])
+    return tuple(picture[..., top : top + height, left : left + width] for picture in pictures)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ LAYERS = [
     | {"registration", "observation", "fusion", "multiframe", "metrics"}
     | {"losses", "adversarial", "models.blocks", "models.upscalers"},
     {"models.*", "datasets", "patches", "inference", "checkpoints", "fetching", "downloading"}
-    | {"weights", "pretext", "perceptual"},
+    | {"weights", "pretext", "perceptual", "appearance"},
     {"training", "run", "logs", "muon"},
     {"steps"},
     # what a notebook shows and checks: nothing but the commands may stand on it

@@ -201,3 +201,23 @@ def test_with_fp16_both_updates_are_scaled():
     run.scaler.update()
     assert all(value.isfinite() and value.dtype == torch.float32 for value in scalars.values())
     assert not same(before["g"], state(nets["g"])) and not same(before["d"], state(nets["d"]))
+
+
+def test_jitter_shows_both_networks_the_same_part_at_changing_places():
+    nets, opts = players()
+    lr = torch.zeros(1, 3, 9, 11)
+    rows, columns = torch.meshgrid(torch.arange(18.0), torch.arange(22.0), indexing="ij")
+    hr = torch.stack([rows, columns, rows])[None]
+    corners = set()
+
+    def spy(sr, part):
+        assert sr.shape == part.shape == (1, 3, 15, 19)
+        corners.add((part[0, 0, 0, 0].item(), part[0, 1, 0, 0].item()))
+        assert torch.equal(part, hr[..., int(part[0, 0, 0, 0]) :, int(part[0, 1, 0, 0]) :][..., :15, :19])
+        return sr.mean()
+
+    step = adversarial(Weighted(seen=(1.0, spy)), BCE, weight=0.1, jitter=3)
+    for seed in range(60):
+        torch.manual_seed(seed)
+        step(nets, opts, (lr, hr), Run("fp32", device="cpu"))
+    assert {c[0] for c in corners} == {c[1] for c in corners} == {0, 1, 2, 3}

@@ -5,9 +5,11 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from torch import Tensor
 from tqdm import tqdm
 
 from srlib import datasets, files, metrics
+from srlib.appearance import appearance
 from srlib.commands import networks
 from srlib.commands.arguments import UsageError, border, quiet, scale
 from srlib.inference import Ensemble
@@ -22,6 +24,9 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--ensemble", action="store_true", help='mean over 8 flips and turns, the papers\' "+"')
     command.add_argument("--colour", choices=tuple(metrics.COLOURS), default="y", help="default: y, as the papers")
     command.add_argument("--border", type=border, default=None, help="pixels cut from each side (default: the scale)")
+    command.add_argument(
+        "--perceptual", action="store_true", help="also the distance that our feature network sees, in colour"
+    )
     command.add_argument("--json", metavar="FILE", help="also write the scores, with one row for each picture")
     command.set_defaults(run=run)
 
@@ -35,18 +40,26 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         _check_json(Path(options.json))
     folder = Path(options.on)
-    pictures: Iterable = datasets.folder(folder) if folder.is_dir() else datasets.images_of(options.on)
-    pictures = tqdm(pictures, unit="picture", leave=False, disable=quiet())
-    scores = metrics.evaluate(net, pictures, metrics.Protocol(options.colour, options.border))
+    scores = metrics.evaluate(net, _pictures(folder), metrics.Protocol(options.colour, options.border))
     model, name, count = _model_name(options), _set_name(folder), len(scores.rows)
     print(
         f"{model} ×{net.scale} on {name}: PSNR {scores.psnr:.2f} dB, SSIM {scores.ssim:.4f} "
         f"({scores.protocol}; mean of {count} picture{'s' * (count != 1)})"
     )
+    report = {"model": model, "set": name} | scores.as_dict()
+    if options.perceptual:
+        look = appearance(net, _pictures(folder))
+        print(f"perceptual distance {look.distance:.3f} ({look.measure}), colours moved by {look.shift:.2f}/255")
+        report["appearance"] = look.as_dict()
     if options.json:
-        report = {"model": model, "set": name} | scores.as_dict()
         files.write(options.json, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return 0
+
+
+def _pictures(folder: Path) -> Iterable[tuple[str, Tensor]]:
+    """Those of a folder, or of the set of that name, with a bar."""
+    pictures = datasets.folder(folder) if folder.is_dir() else datasets.images_of(str(folder))
+    return tqdm(pictures, unit="picture", leave=False, disable=quiet())
 
 
 def _model_name(options: argparse.Namespace) -> str:
