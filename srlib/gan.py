@@ -49,9 +49,9 @@ class Gan:
 
     def told(self) -> dict[str, str | float]:
         """For the card."""
-        parts = [f"{weight:g} {loss.__name__}" for weight, loss in self.content.values()]
+        parts = [f"{weight:g} {name}" for name, (weight, _) in self.content.items()]
         return {
             "loss": " + ".join([*parts, f"{self.weight:g} {self.game.g.__name__}"]),
-            "discriminator": f"{self.discriminator.__name__}, Adam, {self.learning_rate:g} at the peak",
+            "discriminator": f"{type(self.discriminator()).__name__}, Adam, {self.learning_rate:g} at the peak",
             "jitter": self.jitter,
         }

@@ -59,6 +59,22 @@ def total_variation(sr: Tensor, hr: Tensor | None = None) -> Tensor:
     return sr.diff(dim=-2).abs().mean() + sr.diff(dim=-1).abs().mean()
 
 
+def coarse(sr: Tensor, hr: Tensor, cell: int = 16) -> Tensor:
+    """L1 between the means of cells of cell² pixels: keeps colours where they were and leaves the detail free.
+
+    Features and discriminators hardly mind when a whole region becomes a little greener; this does. Fritsche et al.
+    (ICCVW 2019, sec. 3.1) compare low frequencies for the same reason.
+
+    Shapes: sr, hr (N, C, H, W), H and W at least `cell` -> scalar.
+    Raises: ValueError for unequal shapes and for pictures smaller than a cell.
+    Differs from the paper: means of cells in place of a low-pass filter; rows and columns beyond the last whole cell
+        do not count.
+    """
+    if min(sr.shape[-2:]) < cell:
+        raise ValueError(f"pictures must have at least {cell} x {cell} pixels, got {tuple(sr.shape)}")
+    return F.l1_loss(F.avg_pool2d(sr, cell), F.avg_pool2d(_same(sr, hr), cell))
+
+
 class Weighted:
     """A sum of losses that keeps its parts.
 

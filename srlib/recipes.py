@@ -2,9 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from torch import Tensor
+
+from srlib.adversarial import BCE, RELATIVISTIC
 from srlib.fitting import Recipe, Schedule
-from srlib.losses import mse
+from srlib.gan import Gan
+from srlib.losses import Loss, coarse, l1, mse
+from srlib.models.srgan import Discriminator
+from srlib.perceptual import FeatureLoss, own_content
 from srlib.training import TrainConfig, halved
 
 # Ours: small batches, and Muon at a high rate, which goes further in 1,000 steps than Adam in 3,000; the average of the
@@ -60,6 +67,48 @@ def rrdb_psnr_small(scale: int) -> Recipe:
 def johnson_pixel(scale: int) -> Recipe:
     """Johnson's network of half the width, with L1: what the next one is compared with, and begins with."""
     return Recipe("johnson_pixel", (scale,), TrainConfig(8_000, batch=4, clip=1.0), 24, 3e-3)
+
+
+def johnson(scale: int) -> Recipe:
+    """The same network, from those weights, with features in place of pixels."""
+    return replace(
+        johnson_pixel(scale),
+        model="johnson",
+        config=TrainConfig(3_000, batch=4, clip=1.0),
+        learning_rate=3e-4,
+        method="adam",
+        loss=johnson_content,
+        start="johnson_pixel",
+    )
+
+
+def johnson_content(sr: Tensor, hr: Tensor) -> Tensor:
+    """One layer of features, as in the paper; that of our network whose depth is VGG16's relu2_2."""
+    return FeatureLoss(layers={"relu2_2": 1.0})(sr, hr)
+
+
+# Games: few steps from weights trained with L1, and Adam, whose small steps both players can follow. The coarse term
+# keeps the colours; the papers have none and no need of one, with 100 times the steps.
+
+
+def srgan(scale: int) -> Recipe:
+    """SRGAN: SRResNet against a discriminator of any size."""
+    rival = partial(Discriminator, size=None, width=32)
+    gan = Gan(rival, BCE, 1e-2, _content(), 2e-4, jitter=scale - 1)
+    config = TrainConfig(5_000, batch=4, clip=1.0)
+    return Recipe("srgan", (scale,), config, 24, 2e-4, "adam", (0.9, 0.99), start="srresnet", gan=gan)
+
+
+def esrgan_small(scale: int) -> Recipe:
+    """A small ESRGAN: three RRDBs, and a judgement that is relative."""
+    rival = partial(Discriminator, size=None, width=32)
+    gan = Gan(rival, RELATIVISTIC, 1e-2, _content(), 2e-4, jitter=scale - 1)
+    config = TrainConfig(6_000, batch=4, clip=1.0)
+    return Recipe("esrgan_small", (scale,), config, 24, 3e-4, "adam", (0.9, 0.99), start="rrdb_psnr_small", gan=gan)
+
+
+def _content() -> dict[str, tuple[float, Loss]]:
+    return {"pixel": (0.3, l1), "colour": (2.0, coarse), "feature": (0.1, own_content())}
 
 
 # The papers' own settings, for a GPU. They take hours to days; what differs is said.
@@ -200,7 +249,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
     for recipe in (
         *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small),
-        *(johnson_pixel,),
+        *(johnson_pixel, johnson, srgan, esrgan_small),
         *(srcnn_paper, fsrcnn_paper, espcn_paper, vdsr_paper, srresnet_paper),
         *(edsr_baseline_paper, edsr_paper, mdsr_paper),
     )
