@@ -1,6 +1,8 @@
 """Train srlib's own feature network without labels; writes data/checkpoints/features.safetensors and its card.
 
-SRLIB_DATA=<folder with T91, General100, BSDS> python benchmarks/train_features.py [--steps N] [--out DIR]
+SRLIB_DATA=<folder with T91, General100, BSDS> python benchmarks/train_features.py [--steps N] [--out DIR] [--seed N]
+
+With another seed it is another network, for checks, and stays in the folder of the run.
 
 Where the sets are absent, the packaged pictures are taken. A run that was stopped goes on when it is started again. The
 accuracies on the card are those of the heads on patches of the four evaluation photographs.
@@ -30,8 +32,8 @@ def pictures() -> tuple[list[Tensor], list[str]]:
     return datasets.gather(there or [datasets.PACKAGED], SIZE, lambda reason: None)
 
 
-def network() -> Pretext:
-    torch.manual_seed(0)
+def network(seed: int) -> Pretext:
+    torch.manual_seed(seed)
     return Pretext(net=FeatureNet(), turns=4, shrinks=len(SHRINKS), kinds=len(KINDS))
 
 
@@ -57,16 +59,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "features", help="state of the run")
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights and the patches")
     options = parser.parse_args()
     hr, data = pictures()
     held_out = PretextStream([datasets.photo(name) for name in datasets.EVAL_PHOTOS], size=SIZE, seed=1)
-    net = network()
-    config = TrainConfig(options.steps, batch=16, clip=1.0, evaluate_every=500, save_every=250)
+    net = network(options.seed)
+    config = TrainConfig(options.steps, batch=16, seed=options.seed, clip=1.0, evaluate_every=500, save_every=250)
     averaged, history = train(
         self_labelled(),
         {"g": net},
         {"g": Muon(net.parameters(), LEARNING_RATE)},
-        PretextStream(hr, size=SIZE),
+        PretextStream(hr, size=SIZE, seed=options.seed),
         config,
         schedule=warm_cosine(config.steps),
         evaluate=lambda nets: answered(nets["g"], held_out),
@@ -90,7 +93,8 @@ def main() -> None:
         "protocol": f"{QUESTIONS} patches of {', '.join(datasets.EVAL_PHOTOS)}: share of right answers; of strength: r",
         "scores": {name: round(value, 3) for name, value in answered(averaged["g"], held_out).items()},
     }
-    checkpoints.save(averaged["g"].net, ROOT / "data" / "checkpoints" / "features.safetensors", card, half=True)
+    folder = options.out if options.seed else ROOT / "data" / "checkpoints"
+    checkpoints.save(averaged["g"].net, folder / "features.safetensors", card, half=True)
 
 
 if __name__ == "__main__":
