@@ -93,3 +93,44 @@ def test_every_recipe_makes_its_network_and_patches(name):
     lr, hr = recipe.stream([torch.rand(1, 3, side, side)], channels).batch(range(1))
     assert hr.shape[-1] == recipe.scales[0] * lr.shape[-1] and lr.shape[1] == channels
     assert recipe.schedule(recipe.config.steps)(recipe.config.steps // 2) > 0
+
+
+@pytest.fixture
+def game():
+    return replace(recipes.esrgan_small(2), config=TrainConfig(4, batch=2, save_every=2), lr_size=10)
+
+
+@pytest.fixture
+def beginning(tmp_path):
+    torch.manual_seed(1)
+    card = {"model": "rrdb_psnr_small", "scale": 2}
+    return checkpoints.save(checkpoints.build("rrdb_psnr_small", 2), tmp_path / "rrdb_psnr_small_x2.safetensors", card)
+
+
+def test_a_game_ships_the_generator_and_its_card_tells_the_rules(tmp_path, game, beginning):
+    path = fit(game, [picture()], tmp_path / "run", start=beginning)
+    card = checkpoints.read_card(path)
+    assert path.name == "esrgan_small_x2.safetensors" and card["model"] == "esrgan_small"
+    assert card["recipe"]["loss"] == "0.3 pixel + 2 colour + 0.1 feature + 0.01 relativistic_g"
+    assert card["recipe"]["discriminator"] == "Discriminator, Adam, 0.0002 at the peak"
+    assert card["recipe"]["jitter"] == 1 and card["start"]["fresh"] == []
+    a, b = checkpoints.load(beginning), checkpoints.load(path)
+    assert a(torch.rand(1, 3, 9, 7)).shape == b(torch.rand(1, 3, 9, 7)).shape == (1, 3, 18, 14)
+    assert max((x - y).abs().max() for x, y in zip(a.parameters(), b.parameters(), strict=True)) > 0
+
+
+def test_a_broken_off_game_goes_on_to_the_bit(tmp_path, game, beginning):
+    half = replace(game, schedule=recipes.constant, config=replace(game.config, steps=2))
+    whole = fit(replace(game, schedule=recipes.constant), [picture()], tmp_path / "two", start=beginning)
+    fit(half, [picture()], tmp_path / "broken", start=beginning)
+    longer = replace(half, config=game.config)
+    again = fit(longer, [picture()], tmp_path / "broken", start=beginning, resume=True)
+    a, b = checkpoints.load(whole).state_dict(), checkpoints.load(again).state_dict()
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_recipe_names_the_network_it_begins_with():
+    for name in ("johnson", "srgan", "esrgan_small"):
+        recipe = recipes.RECIPES[name](4)
+        state = checkpoints.load(recipe.start, 4).state_dict()
+        assert state.keys() == recipe.network().state_dict().keys()

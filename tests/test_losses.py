@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from srlib.losses import Weighted, charbonnier, l1, mse, total_variation
+from srlib.losses import Weighted, charbonnier, coarse, l1, mse, total_variation
 
 
 @pytest.fixture
@@ -83,3 +83,14 @@ def test_other_errors():
         Weighted()
     with pytest.raises(ValueError, match="'pixel' must be a finite number, got nan"):
         Weighted(pixel=(math.nan, l1))
+
+
+def test_coarse_sees_a_tint_and_no_detail():
+    hr = torch.full((2, 3, 35, 50), 0.5)
+    tint = torch.tensor([0.1, 0.0, -0.2]).view(3, 1, 1)
+    assert coarse(hr + tint, hr).item() == pytest.approx(0.1)
+    board = 0.2 * (-1.0) ** (torch.arange(35)[:, None] + torch.arange(50))
+    assert coarse(hr + board, hr).item() == pytest.approx(0, abs=1e-6) and l1(hr + board, hr).item() > 0.1
+    assert coarse(hr + tint, hr, 1).item() == pytest.approx(l1(hr + tint, hr).item())
+    with pytest.raises(ValueError, match="at least 16 x 16 pixels"):
+        coarse(hr[..., :15], hr[..., :15])

@@ -20,10 +20,12 @@ from srlib.perceptual import (
     frozen,
     gram,
     imagenet,
+    own_content,
     own_features,
     random_features,
     srgan_content,
 )
+from srlib.resample import resize
 from srlib.weights import WeightsError
 
 WIDTHS = (4, 6, 8, 10, 12)
@@ -254,3 +256,13 @@ def test_errors(net, pair):
         distance(*(image[..., :11] for image in pair), random_features(0))
     with pytest.raises(TypeError, match="uint8"):
         distance(pair[0].byte(), pair[1].byte(), random_features(0))
+
+
+def test_our_content_weighs_its_depths_about_equally():
+    hr = datasets.photo("coffee")[..., 100:196, 200:296]
+    sr = resize(resize(hr, 1 / 4), 4).clamp(0, 1)
+    loss = own_content()
+    assert loss(hr, hr) == 0
+    parts = [FeatureLoss(layers={name: weight}, loss=l1)(sr, hr).item() for name, weight in loss.layers.items()]
+    assert loss(sr, hr).item() == pytest.approx(sum(parts), rel=1e-4)
+    assert max(parts) < 3 * min(parts)
