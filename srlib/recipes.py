@@ -83,8 +83,8 @@ def johnson(scale: int) -> Recipe:
 
 
 def johnson_content(sr: Tensor, hr: Tensor) -> Tensor:
-    """One layer of features, as in the paper; that of our network whose depth is VGG16's relu2_2."""
-    return FeatureLoss(layers={"relu2_2": 1.0})(sr, hr)
+    """One layer of features, as in the paper, and the colours, which our network hardly sees; VGG16's sees them."""
+    return FeatureLoss(layers={"relu2_2": 1.0})(sr, hr) + coarse(sr, hr)
 
 
 # Games: few steps from weights trained with L1, and Adam, whose small steps both players can follow. The coarse term
@@ -100,11 +100,14 @@ def srgan(scale: int) -> Recipe:
 
 
 def esrgan_small(scale: int) -> Recipe:
-    """A small ESRGAN: three RRDBs, and a judgement that is relative."""
+    """A small ESRGAN: three RRDBs, and a judgement that is relative.
+
+    With 1e-2 for the game and a discriminator twice as fast, it strewed dark specks over skin by step 6,000.
+    """
     rival = partial(Discriminator, size=None, width=32)
-    gan = Gan(rival, RELATIVISTIC, 1e-2, _content(), 2e-4, jitter=scale - 1)
-    config = TrainConfig(6_000, batch=4, clip=1.0)
-    return Recipe("esrgan_small", (scale,), config, 24, 3e-4, "adam", (0.9, 0.99), start="rrdb_psnr_small", gan=gan)
+    gan = Gan(rival, RELATIVISTIC, 3e-3, _content(), 1e-4, jitter=scale - 1)
+    config = TrainConfig(4_000, batch=4, clip=1.0)
+    return Recipe("esrgan_small", (scale,), config, 24, 2e-4, "adam", (0.9, 0.99), start="rrdb_psnr_small", gan=gan)
 
 
 def _content() -> dict[str, tuple[float, Loss]]:

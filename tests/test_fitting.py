@@ -111,8 +111,8 @@ def test_a_game_ships_the_generator_and_its_card_tells_the_rules(tmp_path, game,
     path = fit(game, [picture()], tmp_path / "run", start=beginning)
     card = checkpoints.read_card(path)
     assert path.name == "esrgan_small_x2.safetensors" and card["model"] == "esrgan_small"
-    assert card["recipe"]["loss"] == "0.3 pixel + 2 colour + 0.1 feature + 0.01 relativistic_g"
-    assert card["recipe"]["discriminator"] == "Discriminator, Adam, 0.0002 at the peak"
+    assert card["recipe"]["loss"] == "0.3 pixel + 2 colour + 0.1 feature + 0.003 relativistic_g"
+    assert card["recipe"]["discriminator"] == "Discriminator, Adam, 0.0001 at the peak"
     assert card["recipe"]["jitter"] == 1 and card["start"]["fresh"] == []
     a, b = checkpoints.load(beginning), checkpoints.load(path)
     assert a(torch.rand(1, 3, 9, 7)).shape == b(torch.rand(1, 3, 9, 7)).shape == (1, 3, 18, 14)
