@@ -221,6 +221,19 @@ def test_dragging_a_slider_changes_the_picture(visit, page):
 
 
 @each_chapter
+def test_choosing_a_button_changes_the_picture(visit, page):
+    seen = visit(f"{page}.html")
+    for widget in widgets(seen.page, "explore"):
+        radios = widget.locator("input[type=radio]").all()
+        for radio in [radio for radio in radios if not radio.is_checked()]:
+            picture = Picture(seen.page, widget)
+            radio.scroll_into_view_if_needed()
+            radio.check()
+            assert picture.changes(), f"button {radio.get_attribute('value')} was pressed, the picture did not change"
+    assert seen.errors == [] and seen.foreign == []
+
+
+@each_chapter
 def test_dragging_a_comparer_changes_the_picture(visit, page):
     seen = visit(f"{page}.html")
     for widget in widgets(seen.page, "compare"):
