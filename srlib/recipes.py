@@ -87,7 +87,7 @@ def johnson_content(sr: Tensor, hr: Tensor) -> Tensor:
     return own_content()(sr, hr) + 10 * coarse(sr, hr)
 
 
-# Games: few steps, from weights trained with L1. The coarse term keeps the colours; the papers, with more steps, have none.
+# Games: few steps, from weights trained with L1. The coarse term keeps the colours; the papers have none.
 
 
 def srgan(scale: int) -> Recipe:
