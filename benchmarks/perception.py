@@ -109,15 +109,15 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="keep the rows of all others as they are")
     parser.add_argument("--other", type=Path, help="features.safetensors of another seed")
     options = parser.parse_args()
-    known: list[dict[str, str]] = []
-    if options.only and RESULT.exists():
-        with RESULT.open(newline="", encoding="utf-8") as file:
-            known = [row for row in csv.DictReader(file) if row["model"] not in options.only]
     torch.set_grad_enabled(False)
     pictures, seen = sets(), measures(options.other)
+    known: list[dict[str, str]] = []
     for name, alpha, net in models():
         if not options.only or name in options.only:
             known += rows(name, alpha, Remembering(net), pictures, seen)
+    if options.only and RESULT.exists():
+        with RESULT.open(newline="", encoding="utf-8") as file:
+            known += [row for row in csv.DictReader(file) if row["model"] not in options.only]
     names = [*pictures], [*seen, "srlib features, another seed"]
     known.sort(
         key=lambda row: (
