@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from srlib import checkpoints, datasets, images, metrics
+from srlib.appearance import appearance
 from srlib.cli import main
 from srlib.inference import Ensemble
+from srlib.models import interpolation
 
 
 @pytest.fixture
@@ -60,3 +62,18 @@ def test_a_luma_network_has_no_rgb_scores(folder, trained, fails):
     assert "makes luma only; use --colour y" in fails(
         "evaluate", trained("espcn", 2), "--on", folder, "--colour", "rgb"
     )
+
+
+def test_perceptual_adds_the_distance_with_its_name(tmp_path, folder, capsys):
+    report = tmp_path / "scores.json"
+    words = ["evaluate", "bicubic", "--on", str(folder), "--scale", "2", "--perceptual", "--json", str(report)]
+    assert main(words) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    look = appearance(interpolation.bicubic(2), datasets.folder(folder))
+    assert first.startswith("bicubic ×2 on MySet: PSNR ")
+    assert second == (
+        f"perceptual distance {look.distance:.3f} (srlib features v1), colours moved by {look.shift:.2f}/255"
+    )
+    written = json.loads(report.read_text())["appearance"]
+    assert written["distance"] == pytest.approx(look.distance) and written["protocol"] == "RGB, border 0, 8-bit"
+    assert [row["name"] for row in written["images"]] == ["a", "b", "c"]
