@@ -191,10 +191,14 @@ def _periods(cfg: TrainConfig) -> dict[str, int]:
 
 @torch.no_grad()
 def _average(averaged: Nets, nets: Nets, decay: float, step: int) -> None:
-    """averaged ← decay·averaged + (1 − decay)·nets; a shorter memory at first, so that the start is forgotten."""
+    """averaged ← decay·averaged + (1 − decay)·nets; a shorter memory at first, so that the start is forgotten.
+
+    Batch norm's running statistics are averaged as the weights are: they remember some ten batches, and with batches of
+    4 they shook a network without a long skip by 2 dB from one evaluation to the next. Counts are copied.
+    """
     decay = min(decay, (step + 1) / (step + 10))
     for name, net in nets.items():
         for mean, value in zip(averaged[name].parameters(), net.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
         for mean, value in zip(averaged[name].buffers(), net.buffers(), strict=True):
-            mean.copy_(value)
+            mean.lerp_(value, 1 - decay) if value.is_floating_point() else mean.copy_(value)

@@ -153,11 +153,13 @@ def test_rows_say_what_happened(tmp_path):
     assert any((tmp_path / "tensorboard").glob("events*"))
 
 
-def test_the_average_is_of_the_weights_of_every_step():
+def test_the_average_is_of_the_weights_and_statistics_of_every_step():
     class Constant(nn.Module):
         def __init__(self):
             super().__init__()
             self.value = nn.Parameter(torch.zeros(1))
+            self.register_buffer("running", torch.zeros(1))
+            self.register_buffer("count", torch.zeros(1, dtype=torch.long))
 
     class Numbers:
         def batch(self, indices, device):
@@ -166,6 +168,8 @@ def test_the_average_is_of_the_weights_of_every_step():
     def step(nets, opts, batch, run):
         with torch.no_grad():
             nets["n"].value.fill_(batch[0].mean())
+            nets["n"].running.fill_(batch[0].mean())
+            nets["n"].count += 1
         return {}
 
     net = Constant()
@@ -177,6 +181,7 @@ def test_the_average_is_of_the_weights_of_every_step():
         decay = min(0.9, (k + 1) / (k + 10))
         mean = decay * mean + (1 - decay) * k
     assert averaged["n"].value.item() == pytest.approx(mean, rel=1e-5)
+    assert averaged["n"].running.item() == pytest.approx(mean, rel=1e-5) and averaged["n"].count == 50
     assert net.value.item() == 49
 
 
