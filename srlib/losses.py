@@ -75,6 +75,23 @@ def coarse(sr: Tensor, hr: Tensor, cell: int = 16) -> Tensor:
     return F.l1_loss(F.avg_pool2d(sr, cell), F.avg_pool2d(_same(sr, hr), cell))
 
 
+def repeating(sr: Tensor, hr: Tensor, period: int = 4) -> Tensor:
+    """L1 of the part of the error that repeats every `period` pixels: a grid, as pixel shuffles draw, and a tint.
+
+    The error is averaged over all pixels that have the same place in their period. What the picture shows averages out,
+    since it knows nothing of the grid; what the last layers add at the same place of each lr pixel does not.
+
+    Shapes: sr, hr (N, C, H, W), H and W at least `period` -> scalar.
+    Raises: ValueError for unequal shapes and for pictures smaller than a period.
+    Differs from the paper: it is in no paper that we know; rows and columns beyond the last whole period do not count.
+    """
+    height, width = (side // period for side in sr.shape[-2:])
+    if min(height, width) < 1:
+        raise ValueError(f"pictures must have at least {period} x {period} pixels, got {tuple(sr.shape)}")
+    error = (sr - _same(sr, hr))[..., : height * period, : width * period]
+    return error.unflatten(-1, (width, period)).unflatten(-3, (height, period)).mean((-4, -2)).abs().mean()
+
+
 class Weighted:
     """A sum of losses that keeps its parts.
 

@@ -1,4 +1,4 @@
-"""How each network is trained: our settings for two CPU cores, and the papers' own for a GPU."""
+"""How each network is trained by us, on two CPU cores; and all recipes by name, with the papers' own for a GPU."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,12 +7,22 @@ from functools import partial
 from torch import Tensor
 
 from srlib.adversarial import BCE, RELATIVISTIC
-from srlib.fitting import Recipe, Schedule
+from srlib.fitting import Recipe
 from srlib.gan import Gan
-from srlib.losses import Loss, coarse, l1, mse
+from srlib.losses import Loss, coarse, l1, mse, repeating
 from srlib.models.srgan import Discriminator
 from srlib.perceptual import own_content
-from srlib.training import TrainConfig, halved
+from srlib.recipes_paper import (
+    edsr_baseline_paper,
+    edsr_paper,
+    espcn_paper,
+    fsrcnn_paper,
+    mdsr_paper,
+    srcnn_paper,
+    srresnet_paper,
+    vdsr_paper,
+)
+from srlib.training import TrainConfig
 
 # Ours: small batches, and Muon at a high rate, which goes further in 1,000 steps than Adam in 3,000; the average of the
 # weights takes the noise out again. Measured in the chapter on residual networks. The networks on luma are too small to
@@ -91,9 +101,12 @@ def johnson_content(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def srgan(scale: int) -> Recipe:
-    """SRGAN: SRResNet against a discriminator of any size."""
-    rival = partial(Discriminator, size=None, width=32)
-    gan = Gan(rival, BCE, 1e-2, _content(), 2e-4, jitter=scale - 1)
+    """SRGAN: SRResNet against a discriminator of any size.
+
+    The shipped weights began at those of 5,000 steps without the term `grid`, and had a faint one.
+    """
+    rival, grid = partial(Discriminator, size=None, width=32), partial(repeating, period=scale)
+    gan = Gan(rival, BCE, 1e-2, {"grid": (5.0, grid)} | _content(), 2e-4, jitter=scale - 1)
     config = TrainConfig(5_000, batch=4, clip=1.0)
     return Recipe("srgan", (scale,), config, 24, 2e-4, "adam", (0.9, 0.99), start="srresnet", gan=gan)
 
@@ -111,140 +124,6 @@ def esrgan_small(scale: int) -> Recipe:
 
 def _content() -> dict[str, tuple[float, Loss]]:
     return {"pixel": (0.3, l1), "colour": (2.0, coarse), "feature": (0.1, own_content())}
-
-
-# The papers' own settings, for a GPU. They take hours to days; what differs is said.
-
-DIV2K = ("DIV2K_train_HR",)
-
-
-def srcnn_paper(scale: int) -> Recipe:
-    """SRCNN as in Dong et al. (TPAMI 2016): gradient descent on the mean square, a slower last layer.
-
-    Differs from the paper: its loss sums over the pixels of a patch, so the rate here is for a mean; its batch and
-    number of steps are not printed, these are ours; patches anywhere in the picture in place of a grid of stride 14.
-    """
-    return Recipe(
-        "srcnn",
-        (scale,),
-        TrainConfig(1_000_000, batch=128, precision="fp32", average=0.0),
-        33 // scale,
-        0.05,
-        method="sgd",
-        last=0.1,
-        loss=mse,
-        schedule=constant,
-        data=("T91",),
-    )
-
-
-def fsrcnn_paper(scale: int) -> Recipe:
-    """FSRCNN as in Dong et al. (ECCV 2016): 1e-3 for the convolutions, 1e-4 for the transposed one.
-
-    Differs from the paper: Adam in place of gradient descent; one stage of training on both sets; flips and turns in
-    place of shrinking and turning; batch and steps are ours.
-    """
-    return Recipe(
-        "fsrcnn",
-        (scale,),
-        TrainConfig(1_000_000, batch=128, precision="fp32", average=0.0),
-        48 // scale,
-        1e-3,
-        method="adam",
-        last=0.1,
-        loss=mse,
-        schedule=constant,
-        data=("T91", "General100"),
-    )
-
-
-def espcn_paper(scale: int) -> Recipe:
-    """ESPCN as in Shi et al. (CVPR 2016): the rate falls from 1e-2 to 1e-4.
-
-    Differs from the paper: Adam with a fixed schedule in place of a rate that falls when the loss does; the first
-    rate is 1e-3; batch and steps are ours.
-    """
-    return Recipe(
-        "espcn",
-        (scale,),
-        TrainConfig(300_000, batch=16, precision="fp32", average=0.0),
-        17,
-        1e-3,
-        method="adam",
-        loss=mse,
-        data=("T91",),
-    )
-
-
-def vdsr_paper(scale: int) -> Recipe:
-    """VDSR as in Kim et al. (CVPR 2016): gradient descent at 0.1, a tenth after every 20 of 80 epochs, clipped.
-
-    Differs from the paper: the gradient is clipped to the length 0.4, not to a range that widens as the rate falls;
-    one scale at a time; BSDS has 199 of the paper's 200 pictures.
-    """
-    return Recipe(
-        "vdsr",
-        (scale,),
-        TrainConfig(80_000, batch=64, precision="fp32", average=0.0, clip=0.4),
-        41 // scale,
-        0.1,
-        method="sgd",
-        weight_decay=1e-4,
-        loss=mse,
-        schedule=tenths,
-        data=("T91", "BSDS"),
-    )
-
-
-def srresnet_paper(scale: int) -> Recipe:
-    """SRResNet as in Ledig et al. (CVPR 2017): mean square, batches of 16, a million steps at 1e-4.
-
-    Differs from the paper: DIV2K in place of 350,000 pictures of ImageNet; hr in [0, 1], not [−1, 1].
-    """
-    config = TrainConfig(1_000_000, batch=16, precision="fp32", average=0.0)
-    return Recipe("srresnet", (scale,), config, 96 // scale, 1e-4, "adam", loss=mse, schedule=constant, data=DIV2K)
-
-
-def edsr_baseline_paper(scale: int) -> Recipe:
-    """EDSR-baseline as in Lim et al. (CVPRW 2017): L1, batches of 16 of 48² lr pixels, 1e-4 halved at 200,000.
-
-    Start ×3 and ×4 from ×2, as the paper does: `--start edsr_baseline_x2.safetensors`.
-
-    Differs from the paper: nothing known.
-    """
-    config = TrainConfig(300_000, batch=16, precision="fp32", average=0.0)
-    return Recipe("edsr_baseline", (scale,), config, 48, 1e-4, "adam", schedule=edsr_schedule, data=DIV2K)
-
-
-def edsr_paper(scale: int) -> Recipe:
-    """EDSR, 32 blocks of 256; else as `edsr_baseline_paper`.
-
-    Differs from the paper: nothing known.
-    """
-    return replace(edsr_baseline_paper(scale), model="edsr")
-
-
-def mdsr_paper(scale: int = 4) -> Recipe:
-    """MDSR-baseline for ×2, ×3 and ×4; else as `edsr_baseline_paper`.
-
-    Differs from the paper: 16 blocks, the authors' baseline, in place of 80; the scales take turns.
-    """
-    return replace(edsr_baseline_paper(4), model="mdsr", scales=(2, 3, 4))
-
-
-def constant(steps: int) -> Schedule:
-    """The same rate all along."""
-    return lambda step: 1.0
-
-
-def tenths(steps: int) -> Schedule:
-    """A tenth of the rate after each quarter of the steps."""
-    return lambda step: 0.1 ** (4 * step // steps)
-
-
-def edsr_schedule(steps: int) -> Schedule:
-    """Half the rate after two thirds of the steps."""
-    return halved(2 * steps // 3)
 
 
 RECIPES: dict[str, Callable[..., Recipe]] = {

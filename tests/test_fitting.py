@@ -9,6 +9,7 @@ import torch
 from srlib import checkpoints, recipes
 from srlib.checkpoints import CheckpointError
 from srlib.fitting import fit
+from srlib.recipes_paper import constant
 from srlib.run import TrainingError
 from srlib.training import TrainConfig
 
@@ -120,8 +121,8 @@ def test_a_game_ships_the_generator_and_its_card_tells_the_rules(tmp_path, game,
 
 
 def test_a_broken_off_game_goes_on_to_the_bit(tmp_path, game, beginning):
-    half = replace(game, schedule=recipes.constant, config=replace(game.config, steps=2))
-    whole = fit(replace(game, schedule=recipes.constant), [picture()], tmp_path / "two", start=beginning)
+    half = replace(game, schedule=constant, config=replace(game.config, steps=2))
+    whole = fit(replace(game, schedule=constant), [picture()], tmp_path / "two", start=beginning)
     fit(half, [picture()], tmp_path / "broken", start=beginning)
     longer = replace(half, config=game.config)
     again = fit(longer, [picture()], tmp_path / "broken", start=beginning, resume=True)

@@ -27,7 +27,7 @@ LAYERS = [
     # what a notebook shows and checks: nothing but the commands may stand on it
     {"budget", "page", "source", "plotting", "widgets", "exercises", "exercises.*"}
     | {"widget_html", "widget_live", "widget_explore", "live"},
-    {"recipes", "fitting", "gan", "cli", "commands.*", "__main__"},
+    {"recipes", "recipes_paper", "fitting", "gan", "cli", "commands.*", "__main__"},
 ]
 FOLDERS = ("", "models", "commands")  # their __init__ is empty of code
 FORBIDDEN = {"torchvision", "basicsr", "kornia", "piq", "torchmetrics"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from srlib.losses import Weighted, charbonnier, coarse, l1, mse, total_variation
+from srlib.losses import Weighted, charbonnier, coarse, l1, mse, repeating, total_variation
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_total_variation_of_a_constant_is_zero_and_ignores_brightness(pair):
     torch.testing.assert_close(total_variation(sr + 0.25, hr), total_variation(sr), atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("loss", [l1, mse, charbonnier, total_variation])
+@pytest.mark.parametrize("loss", [l1, mse, charbonnier, total_variation, repeating])
 def test_gradients(loss, pair):
     sr, hr = (image.double().requires_grad_(True) for image in pair)
     assert gradcheck(loss, (sr, hr), atol=1e-6)
@@ -94,3 +94,20 @@ def test_coarse_sees_a_tint_and_no_detail():
     assert coarse(hr + tint, hr, 1).item() == pytest.approx(l1(hr + tint, hr).item())
     with pytest.raises(ValueError, match="at least 16 x 16 pixels"):
         coarse(hr[..., :15], hr[..., :15])
+
+
+def test_repeating_sees_a_grid_of_its_period_and_no_other():
+    hr = torch.rand(2, 3, 39, 50, generator=torch.Generator().manual_seed(2))
+    dots = torch.zeros(39, 50)
+    dots[1::4, 2::4] = 1.6
+    assert repeating(hr + dots, hr).item() == pytest.approx(0.1, rel=1e-5)  # one place of sixteen
+    assert repeating(hr - 0.2, hr).item() == pytest.approx(0.2, rel=1e-5)
+    board = 0.5 * (-1.0) ** (torch.arange(39)[:, None] + torch.arange(50))
+    assert repeating(hr + board, hr, 2).item() == pytest.approx(0.5, rel=1e-5)
+    assert repeating(hr + board, hr, 3).item() < 0.05
+    for top in range(4):
+        for left in range(4):
+            part = (..., slice(top, 39), slice(left, 50))
+            assert repeating((hr + dots)[part], hr[part]).item() == pytest.approx(0.1, rel=1e-5)
+    with pytest.raises(ValueError, match="at least 4 x 4 pixels"):
+        repeating(hr[..., :3], hr[..., :3])
