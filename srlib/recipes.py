@@ -16,9 +16,12 @@ from srlib.recipes_paper import (
     edsr_baseline_paper,
     edsr_paper,
     espcn_paper,
+    esrgan_paper,
     fsrcnn_paper,
     mdsr_paper,
+    rrdb_psnr_paper,
     srcnn_paper,
+    srgan_paper,
     srresnet_paper,
     vdsr_paper,
 )
@@ -133,5 +136,6 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
         *(johnson_pixel, johnson, srgan, esrgan_small),
         *(srcnn_paper, fsrcnn_paper, espcn_paper, vdsr_paper, srresnet_paper),
         *(edsr_baseline_paper, edsr_paper, mdsr_paper),
+        *(srgan_paper, rrdb_psnr_paper, esrgan_paper),
     )
 }

@@ -1,9 +1,15 @@
 """The papers' own settings, for a GPU. They take hours to days; what differs is said."""
 
 from dataclasses import replace
+from functools import partial
 
+from srlib.adversarial import BCE, RELATIVISTIC
 from srlib.fitting import Recipe, Schedule
-from srlib.losses import mse
+from srlib.gan import Gan
+from srlib.losses import l1, mse
+from srlib.models.esrgan import esrgan_discriminator
+from srlib.models.srgan import Discriminator
+from srlib.perceptual import esrgan_content, srgan_content
 from srlib.training import TrainConfig, halved
 
 DIV2K = ("DIV2K_train_HR",)
@@ -123,6 +129,46 @@ def mdsr_paper(scale: int = 4) -> Recipe:
     return replace(edsr_baseline_paper(4), model="mdsr", scales=(2, 3, 4))
 
 
+def srgan_paper(scale: int) -> Recipe:
+    """SRGAN as in Ledig et al. (CVPR 2017): from SRResNet, VGG54 and the game, 1e-4, from half way 1e-5.
+
+    Start from the weights of `srresnet_paper` with `--start`.
+
+    Raises: WeightsError where VGG19's weights are missing.
+    Differs from the paper: as `srresnet_paper`.
+    """
+    content = {"feature": (1.0, srgan_content())}
+    gan = Gan(partial(Discriminator, size=24 * scale), BCE, 1e-3, content, 1e-4, (0.9, 0.999))
+    config = TrainConfig(200_000, batch=16, precision="fp32", average=0.0)
+    return Recipe("srgan", (scale,), config, 24, 1e-4, "adam", schedule=late_tenth, data=DIV2K, gan=gan)
+
+
+def rrdb_psnr_paper(scale: int) -> Recipe:
+    """RRDBNet of 23 blocks as in Wang et al. (ECCVW 2018), first stage: L1, 2e-4, halved every 200,000 steps.
+
+    Differs from the paper: DIV2K alone, without Flickr2K and OST.
+    """
+    config = TrainConfig(1_000_000, batch=16, precision="fp32", average=0.0)
+    return Recipe("rrdbnet", (scale,), config, 128 // scale, 2e-4, "adam", schedule=fifths, data=DIV2K)
+
+
+def esrgan_paper(scale: int) -> Recipe:
+    """ESRGAN as in Wang et al. (ECCVW 2018), second stage: 1e-2 L1, features before the activation, 5e-3 of the game.
+
+    Start from the weights of `rrdb_psnr_paper` with `--start`.
+
+    Raises: WeightsError where VGG19's weights are missing.
+    Differs from the paper: as `rrdb_psnr_paper`; the average of the weights is BasicSR's.
+    """
+    content = {"pixel": (1e-2, l1), "feature": (1.0, esrgan_content())}
+    gan = Gan(esrgan_discriminator, RELATIVISTIC, 5e-3, content, 1e-4, together=False)
+    config = TrainConfig(400_000, batch=16, precision="fp32")
+    betas = (0.9, 0.99)
+    return Recipe(
+        "rrdbnet", (scale,), config, 128 // scale, 1e-4, "adam", betas, schedule=esrgan_schedule, data=DIV2K, gan=gan
+    )
+
+
 def constant(steps: int) -> Schedule:
     """The same rate all along."""
     return lambda step: 1.0
@@ -136,3 +182,18 @@ def tenths(steps: int) -> Schedule:
 def edsr_schedule(steps: int) -> Schedule:
     """Half the rate after two thirds of the steps."""
     return halved(2 * steps // 3)
+
+
+def late_tenth(steps: int) -> Schedule:
+    """A tenth of the rate in the second half."""
+    return lambda step: 1.0 if 2 * step < steps else 0.1
+
+
+def fifths(steps: int) -> Schedule:
+    """Half the rate after each fifth of the steps."""
+    return lambda step: 0.5 ** (5 * step // steps)
+
+
+def esrgan_schedule(steps: int) -> Schedule:
+    """Half the rate after 1/8, 1/4, 1/2 and 3/4 of the steps."""
+    return halved(steps // 8, steps // 4, steps // 2, 3 * steps // 4)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from srlib import checkpoints, recipes
+from srlib import checkpoints, perceptual, recipes, weights
 from srlib.checkpoints import CheckpointError
 from srlib.fitting import fit
+from srlib.models.vgg import vgg19
 from srlib.recipes_paper import constant
 from srlib.run import TrainingError
 from srlib.training import TrainConfig
@@ -85,11 +86,35 @@ def test_several_scales_share_one_run(tmp_path):
     assert checkpoints.load(path, 3)(torch.rand(1, 3, 9, 7)).shape == (1, 3, 27, 21)
 
 
-@pytest.mark.parametrize("name", recipes.RECIPES)
+WITH_VGG = {"srgan_paper", "esrgan_paper"}
+
+
+@pytest.mark.parametrize("name", sorted(WITH_VGG))
+def test_the_papers_games_say_what_to_fetch(name, monkeypatch, tmp_path):
+    monkeypatch.setenv("SRLIB_DATA", str(tmp_path))
+    monkeypatch.setattr(weights, "places", lambda: [tmp_path])
+    with pytest.raises(weights.WeightsError, match="srlib fetch vgg19"):
+        recipes.RECIPES[name](4)
+
+
+@pytest.mark.parametrize("name", sorted(WITH_VGG))
+def test_the_papers_games_fit_their_discriminators(name, monkeypatch):
+    monkeypatch.setattr(perceptual, "imagenet", lambda name="vgg19": vgg19())
+    recipe = recipes.RECIPES[name](4)
+    hr = recipe.stream([torch.rand(1, 3, 140, 150)], 3).batch(range(2))[1]
+    with torch.device("meta"):
+        d = recipe.gan.discriminator()
+    assert d(hr.to("meta")).shape == (2, 1)
+    assert sum(p.numel() for p in d.parameters()) == {"srgan_paper": 23_565_505, "esrgan_paper": 14_499_401}[name]
+    rates = recipe.schedule(recipe.config.steps)
+    assert rates(0) == 1 and rates(recipe.config.steps - 1) == {"srgan_paper": 0.1, "esrgan_paper": 1 / 16}[name]
+
+
+@pytest.mark.parametrize("name", [name for name in recipes.RECIPES if name not in WITH_VGG])
 def test_every_recipe_makes_its_network_and_patches(name):
     recipe = recipes.RECIPES[name](4)
     side = recipe.lr_size * max(recipe.scales)
-    net = recipe.network() if recipe.model != "edsr" else None
+    net = recipe.network() if recipe.model not in ("edsr", "rrdbnet") else None
     channels = checkpoints.build(recipe.model, 4).channels if net is None else net.channels
     lr, hr = recipe.stream([torch.rand(1, 3, side, side)], channels).batch(range(1))
     assert hr.shape[-1] == recipe.scales[0] * lr.shape[-1] and lr.shape[1] == channels
