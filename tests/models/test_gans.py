@@ -32,7 +32,7 @@ def test_a_drawn_grid_is_found():
     hr = photo("chelsea")[..., 60:252, 160:352]
     dots = torch.zeros_like(hr)
     dots[..., ::4, ::4] = 4 / 255
-    assert grid(hr) < 10 < 50 < grid(hr + dots)
+    assert grid(hr) < 15 < 200 < grid(hr + dots)
 
 
 @pytest.mark.parametrize("name", TWINS)
@@ -40,7 +40,7 @@ def test_a_game_draws_no_grid(name):
     net = checkpoints.load(name, 4)
     with torch.no_grad():
         found = {place: grid(net(resize(hr, 1 / 4))) for place, hr in crops()}
-    assert max(found.values()) < 20, found
+    assert max(found.values()) < 50, found  # as dots of less than 2/255 on one pixel of sixteen
 
 
 @pytest.mark.parametrize("name", TWINS)
