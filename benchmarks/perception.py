@@ -58,6 +58,7 @@ class Remembering(nn.Module):
         super().__init__()
         self.net, self.scale, self.channels = net, net.scale, getattr(net, "channels", None)
         self.known: dict[bytes, Tensor] = {}
+        self.eval()
 
     def forward(self, lr: Tensor) -> Tensor:
         key = lr.numpy().tobytes()

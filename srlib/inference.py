@@ -50,7 +50,7 @@ def upscale(
         raise ValueError(f"upscale needs lr (N, C, h, w) that is not empty, got shape {tuple(lr.shape)}")
     if (tile is not None and tile < 1) or (overlap is not None and overlap < 0):
         raise ValueError(f"tile must be at least 1 and overlap at least 0, got {tile} and {overlap}")
-    training = net.training
+    modes = [(module, module.training) for module in net.modules()]  # a wrapper's mode need not be its network's
     net.eval()
     try:
         run = _in_colour(Ensemble(net) if ensemble else net, lr.shape[1])
@@ -64,7 +64,8 @@ def upscale(
             overlap = reach(net, channels, lr.device, lr.dtype)  # 2 at least: enough for the chroma's bicubic
         return _tiled(run, net.scale, lr, tile, overlap, progress)
     finally:
-        net.train(training)
+        for module, training in modes:
+            module.training = training
 
 
 class Ensemble(nn.Module):

@@ -83,6 +83,14 @@ def test_ensemble_is_the_mean_over_the_square(net):
     torch.testing.assert_close(once, again, atol=1e-14, rtol=0)  # bicubic does not care how the picture is turned
 
 
+def test_a_wrapper_in_training_mode_does_not_switch_its_network_to_it():
+    inner = nn.Sequential(nn.BatchNorm2d(3), nn.Upsample(scale_factor=2)).eval()
+    inner.scale, inner.channels = 2, 3
+    wrapper = Ensemble(inner)  # a fresh module is in training mode
+    upscale(wrapper, torch.rand(1, 3, 5, 6))
+    assert wrapper.training and not any(module.training for module in inner.modules())
+
+
 def test_training_mode_is_restored_and_dropout_is_off():
     noisy = nn.Sequential(nn.Dropout(0.5), nn.Upsample(scale_factor=2))
     noisy.scale = 2
