@@ -33,6 +33,7 @@ RESULT = Path(__file__).parent.parent / "data" / "results" / "perception.csv"
 SCALE = 4
 PAIR = ("rrdb_psnr_small", "esrgan_small")
 ALPHAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+OTHER, RANDOM = "srlib features, another seed", "random features"
 COLUMNS = ("model", "alpha", "set", "protocol", "psnr", "ssim", "distance", "value", "spread", "pictures", "shift")
 COLUMNS += ("worst_shift",)
 ORDER = ["bicubic", *checkpoints.NETWORKS, "..".join(PAIR), "pictures " + "..".join(PAIR)]
@@ -81,12 +82,12 @@ def models() -> Iterator[tuple[str, str, Callable]]:
 
 
 def measures(other: Path | None) -> dict[str, Measure]:
-    found = {NAME: distance, "random features": partial(distance, net=random_features())}
+    found: dict[str, Measure] = {NAME: distance}
     if other is not None:
         net = FeatureNet()
         net.load_state_dict(checkpoints.weights_of("features_v1", other))
-        found["srlib features, another seed"] = partial(distance, net=frozen(net))
-    return found
+        found[OTHER] = partial(distance, net=frozen(net))
+    return found | {RANDOM: partial(distance, net=random_features())}
 
 
 def sets() -> dict[str, list[tuple[str, Tensor]]]:
@@ -105,6 +106,13 @@ def rows(name: str, alpha: str, net: Callable, pictures: dict, seen: dict[str, M
             yield dict(zip(COLUMNS, (name, alpha, set_name, str(PAPER), *values), strict=True))
 
 
+def place(row: dict[str, str]) -> tuple[int, int, str, int]:
+    """Our distance first; then interpolation, networks by their age, and what lies between two."""
+    distances, set_names = (NAME, OTHER, RANDOM), ("evaluation photographs", "Set5", "BSD100")
+    order = distances.index(row["distance"]), ORDER.index(row["model"])
+    return *order, row["alpha"], set_names.index(row["set"])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="keep the rows of all others as they are")
@@ -119,16 +127,7 @@ def main() -> None:
     if options.only and RESULT.exists():
         with RESULT.open(newline="", encoding="utf-8") as file:
             known += [row for row in csv.DictReader(file) if row["model"] not in options.only]
-    names = [*pictures], [*seen, "srlib features, another seed"]
-    known.sort(
-        key=lambda row: (
-            names[1].index(row["distance"]),
-            ORDER.index(row["model"]),
-            row["alpha"],
-            names[0].index(row["set"]),
-        )
-    )
-    files.write_table(RESULT, known, COLUMNS)
+    files.write_table(RESULT, sorted(known, key=place), COLUMNS)
 
 
 if __name__ == "__main__":
