@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from srlib.models.edsr import EDSR, MDSR, edsr, edsr_baseline, edsr_small, mdsr
 from srlib.models.esrgan import RRDBNet, rrdb_small, rrdbnet
 from srlib.models.fcn import ESPCN, FSRCNN, SRCNN, VDSR, espcn, fsrcnn, fsrcnn_s, srcnn, vdsr
+from srlib.models.johnson import Johnson, johnson, johnson_small
 from srlib.models.srgan import SRResNet, srresnet
 from srlib.resample import resize
 
@@ -24,6 +25,7 @@ SMALL = {
     "edsr_light": lambda scale: EDSR(scale=scale, blocks=2, width=16, tail="light"),
     "mdsr": lambda scale: MDSR(scale=scale, scales=(scale,), blocks=2, width=16),
     "mdsr_of_three": lambda scale: MDSR(scale=scale, blocks=2, width=16),
+    "johnson": lambda scale: Johnson(scale=scale, width=16, blocks=2),
     "rrdbnet": lambda scale: RRDBNet(scale=scale, blocks=1, width=16, growth=8),
 }
 SCALES = (2, 3, 4)
@@ -41,6 +43,8 @@ COUNTS = [
     (edsr_baseline, (1_369_859, 1_554_499, 1_517_571), "code"),
     (edsr_small, (161_580, 165_915, 171_984), "sum: ours"),
     (mdsr, (3_227_203, 3_227_203, 3_227_203), "code: all scales in one"),
+    (johnson, (393_475, 659_715, 459_203), "sum: with kernels of 4 and 9 where the paper has 3"),
+    (johnson_small, (106_627, 173_187, 123_107), "sum: ours"),
     (rrdbnet, (16_703_171, 16_661_059, 16_697_987), "code: ×2, folded, and ×4; sum: ×3"),
     (rrdb_small, (569_507, 569_507, 578_755), "sum: ours"),
 ]
