@@ -50,8 +50,9 @@ class Gan:
     def told(self) -> dict[str, str | float]:
         """For the card."""
         parts = [f"{weight:g} {name}" for name, (weight, _) in self.content.items()]
+        judge = getattr(self.discriminator, "func", self.discriminator).__name__  # of a partial, what it calls
         return {
             "loss": " + ".join([*parts, f"{self.weight:g} {self.game.g.__name__}"]),
-            "discriminator": f"{type(self.discriminator()).__name__}, Adam, {self.learning_rate:g} at the peak",
+            "discriminator": f"{judge}, Adam, {self.learning_rate:g} at the peak",
             "jitter": self.jitter,
         }
