@@ -26,10 +26,10 @@ VENDORED = {
         ("es5/output/chtml/fonts/woff-v2", "output/chtml/fonts/woff-v2"),
         ("LICENSE", "LICENSE"),
     ],
-    # A page with an ipywidgets view loads these two; the manager asks for a module of anywidget by this odd name.
+    # A page with an ipywidgets view loads these; book/assets/ipywidgets.js tells where they are.
     "requirejs": [("require.js", "require.js")],
     "@jupyter-widgets/html-manager": [("dist/embed-amd.js", "embed-amd.js")],
-    "anywidget": [("dist/index.js", "../anywidget@~0.11.*/dist/index.js")],
+    "anywidget": [("dist/index.js", "index.js")],
     # The playground: the build for the processor, and the larger one that also knows WebGPU.
     ORT: [
         ("dist/ort.wasm.min.mjs", "ort.wasm.min.mjs"),
