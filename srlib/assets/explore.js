@@ -33,6 +33,14 @@ ready(".srlib-explore", (figure) => {
     const field = slider || control.querySelector("select") || radios.find((radio) => radio.checked);
     choose(field.value); // browsers restore form fields when a page is loaded again
   });
+  // Frames that are files, as on the site, come before they are needed; frames inside the page cost nothing.
+  const files = data.images.filter((source) => !source.startsWith("data:"));
+  const near = new IntersectionObserver(([seen]) => {
+    if (!seen.isIntersecting) return;
+    near.disconnect();
+    data.fetched = files.map((source) => Object.assign(new Image(), { src: source }));
+  }, { rootMargin: "100%" });
+  if (files.length) near.observe(figure);
   const scale = () => crisp(image, image.clientWidth);
   whenSized(figure, scale);
   scale();
