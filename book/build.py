@@ -4,6 +4,7 @@ Vendors what the pages load, executes the chapters that changed, runs Jupyter Bo
 and then looks at what came out, because Jupyter Book can end well without having built a page.
 """
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from bs4 import BeautifulSoup
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from book import execute, lighten
@@ -81,9 +83,19 @@ def problems() -> list[str]:
             found.append(f"{page}: a cell failed")
         if source(page).suffix == ".ipynb" and 'class="cell_output' not in text:
             found.append(f"{page}: no cell has an output, so the chapter was not executed")
-        if "application/vnd.jupyter.widget-view+json" in text:
+        if lost_views(text):
             found.append(f"{page}: an output needs a running kernel; give it an HTML form (srlib.widgets)")
     return found
+
+
+def lost_views(page: str) -> set[str]:
+    """The views of ipywidgets on a page whose state the page does not hold, so that nothing would be shown."""
+    soup = BeautifulSoup(page, "html.parser") if "application/vnd.jupyter.widget-view+json" in page else None
+    if soup is None:
+        return set()
+    kinds = {kind: soup.find_all("script", type=f"application/vnd.jupyter.widget-{kind}+json") for kind in ("view", "state")}
+    known = {model for script in kinds["state"] for model in json.loads(script.string)["state"]}
+    return {json.loads(script.string)["model_id"] for script in kinds["view"]} - known
 
 
 def build() -> str:
