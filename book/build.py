@@ -93,7 +93,9 @@ def lost_views(page: str) -> set[str]:
     soup = BeautifulSoup(page, "html.parser") if "application/vnd.jupyter.widget-view+json" in page else None
     if soup is None:
         return set()
-    kinds = {kind: soup.find_all("script", type=f"application/vnd.jupyter.widget-{kind}+json") for kind in ("view", "state")}
+    kinds = {
+        kind: soup.find_all("script", type=f"application/vnd.jupyter.widget-{kind}+json") for kind in ("view", "state")
+    }
     known = {model for script in kinds["state"] for model in json.loads(script.string)["state"]}
     return {json.loads(script.string)["model_id"] for script in kinds["view"]} - known
 
@@ -108,6 +110,7 @@ def build() -> str:
     execute.forget_stale()
     inputs = (p for p in sorted((ROOT / "book").rglob("*")) if p.is_file() and "node_modules" not in p.parts)
     built_from = execute.fingerprint([ROOT / "_config.yml", ROOT / "_toc.yml", *inputs]) + execute.world()
+    built_from += os.environ.get("SRLIB_BASEURL", "")
     stamp, index = BUILD / "built-from", (SITE / "index.html").relative_to(ROOT)
     if stamp.is_file() and stamp.read_text() == built_from and not problems():
         return f"Nothing changed: {index}"

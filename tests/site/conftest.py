@@ -27,8 +27,6 @@ FLAGS = [
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
 ]
-# The theme loads the script of sphinx-thebe twice; harmless, and on every page of every Jupyter Book 1.
-KNOWN_ERRORS = ("Identifier 'THEBE_JS_URL' has already been declared",)
 
 
 def pytest_collection_modifyitems(items):
@@ -111,21 +109,16 @@ def visit(browser, address):
             if message.type == "error":
                 seen.errors.append(message.text)
 
-        def page_error(error):
-            if error.message not in KNOWN_ERRORS:
-                seen.errors.append(error.message)
-
         def response(answer):
             if answer.status >= 400:
                 seen.missing.append(f"{answer.status} {answer.url}")
 
         context.route("**/*", route)
         page.on("console", console)
-        page.on("pageerror", page_error)
+        page.on("pageerror", lambda error: seen.errors.append(error.message))
         page.on("response", response)
         page.on("requestfailed", lambda request: seen.missing.append(request.url))
         seen.status = page.goto(f"{address}/{name}", wait_until="load").status
-        page.evaluate("() => window.MathJax?.startup?.promise")
         page.wait_for_load_state("networkidle")
         return seen
 

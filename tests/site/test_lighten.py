@@ -1,0 +1,158 @@
+"""What is done to pages after Jupyter Book has written them, and how light they are then."""
+
+import base64
+import gzip
+import io
+import re
+import statistics
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+from fontTools.ttLib import TTFont
+from PIL import Image
+
+from book import icons, lighten, mathematics
+from book.pages import BuildError, chapters, pages
+
+pytestmark = pytest.mark.site
+
+MEDIAN, MOST = 1_500_000, 4_000_000  # bytes of a page
+PAINTED = 1500  # milliseconds until the largest piece of the first screen is there
+WATCH = """
+new PerformanceObserver(list => { for (const entry of list.getEntries()) window.painted = entry.startTime })
+  .observe({type: "largest-contentful-paint", buffered: true})
+"""
+
+
+@pytest.fixture
+def small_site(tmp_path, monkeypatch):
+    """An empty site in place of the built one."""
+    for module, names in ((lighten, ("SITE", "CACHE")), (mathematics, ("SITE",)), (icons, ("SITE",))):
+        for name in names:
+            monkeypatch.setattr(module, name, tmp_path / ("cache" if name == "CACHE" else "html"))
+    (tmp_path / "html" / "_static").mkdir(parents=True)
+    (tmp_path / "html" / "_images").mkdir()
+    return tmp_path / "html"
+
+
+def noise(height: int, width: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def encoded(picture: Image.Image, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, lossless=True)
+    return buffer.getvalue()
+
+
+def test_pictures_become_files_with_the_same_pixels(small_site):
+    plot = Image.fromarray(np.full((31, 45, 3), 200, np.uint8))
+    plot.save(small_site / "_images" / "plot.png")
+    inside = encoded(noise(40, 30), "WEBP")
+    data = f"data:image/webp;base64,{base64.b64encode(inside).decode()}"
+    text = (
+        '<img src="../_static/logo.svg"><article><img alt="a" src="../_images/plot.png" />'
+        f'<img alt="b" src="{data}"><script type="application/json">["", "{data}"]</script></article>'
+    )
+    lighten.encode_figures([text])
+    page = BeautifulSoup(lighten.pictures("book/page.html", text), "html.parser")
+    _, figure, widget = page.find_all("img")
+    assert figure["src"].startswith("../_images/") and figure["src"].endswith(".webp")
+    assert (figure["width"], figure["height"], figure["alt"]) == ("45", "31", "a")
+    with Image.open(small_site / figure["src"].removeprefix("../")) as shown:
+        assert np.array_equal(np.asarray(shown.convert("RGB")), np.asarray(plot))
+    assert (small_site / widget["src"].removeprefix("../")).read_bytes() == inside
+    assert page.find("script").string == f'["", "{widget["src"]}"]'
+    assert figure.get("loading") is None and widget["loading"] == "lazy"
+
+
+def test_a_figure_that_webp_would_not_shrink_stays(small_site):
+    (small_site / "_images" / "tiny.png").write_bytes(encoded(Image.new("1", (1, 1)), "PNG"))
+    text = '<article><img src="_images/tiny.png"></article>'
+    lighten.encode_figures([text])
+    assert 'src="_images/' in lighten.pictures("page.html", text)
+
+
+def test_formulas_are_drawn_and_can_be_heard(small_site):
+    inline = r'<span class="math notranslate nohighlight">\(a &lt; \tfrac12\)</span>'
+    display = (
+        '<div class="math notranslate nohighlight" id="equation-x">\n<span class="eqno">(1)<a href="#x">#</a></span>'
+        r"\[\begin{split}u &amp;= v \\ &amp;= w\end{split}\]</div>"
+    )
+    script = '<script defer="defer" src="../_static/vendor/mathjax/tex-mml-chtml.js?v=1"></script>'
+    text = f"<head>{script}</head><p>{inline}</p>{display}"
+    drawn = mathematics.typeset({"book/page.html": text, "other.html": "<head></head>"})
+    page = BeautifulSoup(drawn["book/page.html"], "html.parser")
+    assert len(page.select(".math mjx-container")) == 2
+    assert page.select_one("span.math math").text == "a<12"
+    assert page.select_one("div.math .eqno").text == "(1)#"
+    assert not page.find("script")
+    assert page.find("link")["href"] == "../_static/mathematics.css"
+    assert "mjx-c" in (small_site / "_static" / "mathematics.css").read_text()
+    assert drawn["other.html"] == "<head></head>"
+
+
+def test_a_formula_that_cannot_be_read_is_named(small_site):
+    text = r'<span class="math notranslate nohighlight">\(\frac{1}\)</span>'
+    with pytest.raises(BuildError, match=r"could not be drawn: .*\\frac\{1\}"):
+        mathematics.typeset({"page.html": text})
+
+
+def test_every_icon_on_the_site_has_its_glyph(site):
+    (folder,) = (site / "_static" / "vendor" / "fontawesome").iterdir()
+    glyphs = set()
+    for path in (folder / "webfonts").glob("*.woff"):
+        with TTFont(path) as font:
+            glyphs |= set(font.getBestCmap())
+    css = (folder / "css" / "all.min.css").read_text()
+    known = {name: m["code"] for m in icons.DEFINITION.finditer(css) for name in icons.NAME.findall(m["names"])}
+    used = {
+        name
+        for path in site.rglob("*.html")
+        for part in re.findall(r'<(?:i|span) class="([^"]*\bfa[bs]?\b[^"]*)"', path.read_text(encoding="utf-8"))
+        for name in icons.NAME.findall(part)
+    }
+    drawn = {name for name in used if name in known}
+    assert len(drawn) > 8 and all(int(known[name], 16) in glyphs for name in drawn)
+    assert used - drawn <= {"fa-solid", "fa-regular", "fa-brands", "fa-lg"}
+
+
+def wire(response) -> int:
+    """Bytes of an answer as hosts send it: text compressed."""
+    body = response.body()
+    text = re.search(r"\.(?:html|js|mjs|css|svg|json)(?:\?|$)", response.url)
+    return len(gzip.compress(body, 6)) if text else len(body)
+
+
+@pytest.fixture(scope="module")
+def weights(browser, address) -> dict[str, dict[str, float]]:
+    """Of every page but the playground: bytes when it has opened, bytes when it was read to its end, and its paint."""
+    found = {}
+    for page in (page for page in pages() if not page.endswith("playground")):
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        tab, answers = context.new_page(), []
+        tab.on("response", lambda answer, answers=answers: answers.append(answer))
+        tab.add_init_script(WATCH)
+        tab.goto(f"{address}/{page}.html", wait_until="networkidle")
+        opened = list(answers)
+        painted = tab.evaluate("window.painted")
+        tab.evaluate("async () => { for (let y = 0; y < document.body.scrollHeight; y += 700) {"
+                     " window.scrollTo({top: y, behavior: 'instant'}); await new Promise(r => setTimeout(r, 30)) } }")  # fmt: skip
+        tab.wait_for_load_state("networkidle")
+        found[page] = {
+            "opened": sum(len(answer.body()) for answer in opened),
+            "read": sum(len(answer.body()) for answer in answers),
+            "wire": sum(map(wire, answers)),
+            "painted": painted,
+        }
+        context.close()
+    return found
+
+
+def test_pages_are_light_and_painted_soon(weights):
+    of_chapters = [weights[page] for page in chapters()]
+    assert statistics.median(page["opened"] for page in of_chapters) <= MEDIAN
+    assert statistics.median(page["wire"] for page in of_chapters) <= MEDIAN
+    assert {page: weight["read"] for page, weight in weights.items() if weight["read"] > MOST} == {}
+    assert {page: weight["painted"] for page, weight in weights.items() if weight["painted"] > PAINTED} == {}
