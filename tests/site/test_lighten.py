@@ -19,6 +19,14 @@ pytestmark = pytest.mark.site
 
 MEDIAN, MOST = 1_500_000, 4_000_000  # bytes of a page
 PAINTED = 1500  # milliseconds until the largest piece of the first screen is there
+READ = """
+async () => {
+  for (let y = 0; y < document.body.scrollHeight; y += 700) {
+    window.scrollTo({top: y, behavior: "instant"});
+    await new Promise(done => setTimeout(done, 30));
+  }
+}
+"""
 WATCH = """
 new PerformanceObserver(list => { for (const entry of list.getEntries()) window.painted = entry.startTime })
   .observe({type: "largest-contentful-paint", buffered: true})
@@ -137,8 +145,7 @@ def weights(browser, address) -> dict[str, dict[str, float]]:
         tab.goto(f"{address}/{page}.html", wait_until="networkidle")
         opened = list(answers)
         painted = tab.evaluate("window.painted")
-        tab.evaluate("async () => { for (let y = 0; y < document.body.scrollHeight; y += 700) {"
-                     " window.scrollTo({top: y, behavior: 'instant'}); await new Promise(r => setTimeout(r, 30)) } }")  # fmt: skip
+        tab.evaluate(READ)
         tab.wait_for_load_state("networkidle")
         found[page] = {
             "opened": sum(len(answer.body()) for answer in opened),

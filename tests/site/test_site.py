@@ -1,23 +1,18 @@
 """The built site: every page there, nothing from elsewhere, everything a reader can move moves."""
 
-import io
 import re
 import shutil
 import subprocess
-import time
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from PIL import Image
 
 from book import build
 from book.pages import ROOT, chapters, pages, settings
 
 pytestmark = pytest.mark.site
 each_page = pytest.mark.parametrize("page", pages())
-each_chapter = pytest.mark.parametrize("page", chapters())
 
 # A slash may stand in a sentence ("u = i/s"), so a path is one word with a slash, or begins or ends as paths do.
 FILE_LIKE = re.compile(r"^\S*[/\\]\S*$|^\.{0,2}[/\\]|_images|\.(?:png|jpe?g|svg|gif|webp)$", re.IGNORECASE)
@@ -150,119 +145,3 @@ def test_search_finds_a_word(visit):
     seen = visit("search.html?q=interpolation")
     seen.page.locator("#search-results li").first.wait_for()
     assert seen.foreign == [] and seen.errors == []
-
-
-class Picture:
-    """What a widget shows: its stage, without the line, the labels and the form fields that lie on it."""
-
-    def __init__(self, page, widget):
-        self.page, self.stage = page, widget.locator(".srlib-stage").first
-        page.add_style_tag(content=".srlib-line, .srlib-name { opacity: 0 !important }")
-        page.add_style_tag(content="* { outline: none !important }")
-        self.last = self.pixels()
-
-    def pixels(self) -> np.ndarray:
-        # always at one place: elsewhere on the screen it may begin at another fraction of a pixel
-        self.stage.evaluate("stage => stage.scrollIntoView({block: 'center', behavior: 'instant'})")
-        shot = Image.open(io.BytesIO(self.stage.screenshot())).convert("RGB")
-        return np.asarray(shot)[2:-2, 2:-2]  # the outermost pixels are mixed with the page around
-
-    def changes(self, seconds: float = 5.0) -> bool:
-        """Wait until more than one pixel in a hundred differs from the last look."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            now = self.pixels()
-            if now.shape == self.last.shape and (now != self.last).any(axis=2).mean() > 0.01:
-                self.last = now
-                return True
-            self.page.wait_for_timeout(100)
-        return False
-
-
-def drag(page, element, start: float, end: float) -> None:
-    """Press the mouse inside an element at a fraction of its width, and let go at another."""
-    box = element.bounding_box()
-    height = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + start * box["width"], height)
-    page.mouse.down()
-    page.mouse.move(box["x"] + end * box["width"], height, steps=8)
-    page.mouse.up()
-
-
-def widgets(page, kind: str) -> list:
-    return page.locator(f"figure.srlib-widget.srlib-{kind}").all()
-
-
-def test_interpolation_has_both_kinds_of_widget(site):
-    html = soup(site, "book/pixels/interpolation")
-    assert html.select("figure.srlib-widget.srlib-explore input[type=range]")
-    assert html.select("figure.srlib-widget.srlib-compare input[type=range]")
-
-
-@each_chapter
-def test_dragging_a_slider_changes_the_picture(visit, page):
-    seen = visit(f"{page}.html")
-    for widget in widgets(seen.page, "explore"):
-        for slider in widget.locator("input[type=range]").all():
-            picture = Picture(seen.page, widget)
-            slider.scroll_into_view_if_needed()
-            before = float(slider.input_value())
-            low, high = (float(slider.get_attribute(name)) for name in ("min", "max"))
-            at = 0.5 if high == low else (before - low) / (high - low)
-            width = slider.bounding_box()["width"]
-            margin = 8 / width  # the middle of the thumb never reaches the ends
-            drag(seen.page, slider, margin + at * (1 - 2 * margin), 0.02 if at > 0.5 else 0.98)
-            assert float(slider.input_value()) != before
-            assert picture.changes(), "the slider moved, the picture did not"
-            slider.focus()
-            seen.page.keyboard.press("End" if at > 0.5 else "Home")
-            assert picture.changes(), "the slider moved by keyboard, the picture did not"
-    assert seen.errors == [] and seen.foreign == []
-
-
-@each_chapter
-def test_choosing_a_button_changes_the_picture(visit, page):
-    seen = visit(f"{page}.html")
-    for widget in widgets(seen.page, "explore"):
-        radios = widget.locator("input[type=radio]").all()
-        for radio in [radio for radio in radios if not radio.is_checked()]:
-            picture = Picture(seen.page, widget)
-            radio.scroll_into_view_if_needed()
-            radio.check()
-            assert picture.changes(), f"button {radio.get_attribute('value')} was pressed, the picture did not change"
-    assert seen.errors == [] and seen.foreign == []
-
-
-@each_chapter
-def test_dragging_a_comparer_changes_the_picture(visit, page):
-    seen = visit(f"{page}.html")
-    for widget in widgets(seen.page, "compare"):
-        picture = Picture(seen.page, widget)
-        drag(seen.page, picture.stage, 0.5, 0.1)
-        assert picture.changes(), "the line did not follow the mouse"
-        slider = widget.locator("input[type=range]").first
-        assert float(slider.input_value()) == pytest.approx(10, abs=2)
-        slider.focus()
-        seen.page.keyboard.press("End")
-        assert picture.changes(), "the slider moved by keyboard, the picture did not"
-        picture.stage.focus()
-        for _ in range(20):
-            seen.page.keyboard.press("ArrowLeft")
-        assert picture.changes(), "arrow keys on the picture did not move the line"
-    assert seen.errors == [] and seen.foreign == []
-
-
-@each_chapter
-def test_widgets_show_the_same_pixels_in_the_dark_theme(visit, page):
-    light, dark = visit(f"{page}.html").page, visit(f"{page}.html", scheme="dark").page
-    for kind in ("compare", "explore"):
-        for one, other in zip(widgets(light, kind), widgets(dark, kind), strict=True):
-            assert np.array_equal(in_the_corner(light, one), in_the_corner(dark, other))
-
-
-def in_the_corner(page, widget) -> np.ndarray:
-    """What a widget shows at a fixed place: in the page it may stand a fraction of a pixel lower in one theme."""
-    widget.evaluate("f => Object.assign(f.style, {position: 'fixed', inset: '9px auto auto 9px', zIndex: 9999})")
-    shown = Picture(page, widget).last
-    widget.evaluate("f => Object.assign(f.style, {position: '', inset: '', zIndex: ''})")
-    return shown
