@@ -37,9 +37,13 @@ class ExportError(ValueError):
 
 @dataclass(frozen=True)
 class Exported:
-    """An ONNX file as bytes; `difference`: the largest to torch's result, None where onnxruntime is not installed."""
+    """An ONNX file as bytes.
+
+    `reach`: how far tiles must overlap. `difference`: the largest to torch's result, None without onnxruntime.
+    """
 
     content: bytes
+    reach: int
     difference: float | None
 
 
@@ -83,13 +87,14 @@ def convert(net: nn.Module, *, name: str | None = None, half: bool = True, sha25
     _strip(model)
     if half:
         _halve(model)
-    _describe(model, plain, name or type(net).__name__, sha256)
+    name, far = name or type(net).__name__, reach(plain, plain.channels)
+    _describe(model, plain, name, far, sha256)
     content = model.SerializeToString()
     _check(content)
     difference = _difference(plain, content)
     if difference is not None and not difference <= TOLERANCE:
-        raise ExportError(f"{name or type(net).__name__}: onnxruntime's result is {difference:.1e} off torch's")
-    return Exported(content, difference)
+        raise ExportError(f"{name}: onnxruntime's result is {difference:.1e} off torch's")
+    return Exported(content, far, difference)
 
 
 def runner(content: bytes) -> Callable[[Tensor], Tensor]:
@@ -194,15 +199,16 @@ def _halve(model: "onnx.ModelProto") -> None:
     model.graph.node.extend([*casts, *nodes])
 
 
-def _describe(model: "onnx.ModelProto", net: nn.Module, name: str, sha256: str | None) -> None:
+def _describe(model: "onnx.ModelProto", net: nn.Module, name: str, far: int, sha256: str | None) -> None:
     from onnx import helper
 
-    model.producer_name, model.producer_version = "srlib", ""
+    model.producer_name = "srlib"
+    model.ClearField("producer_version")
     entries = {
         "model": name,
         "scale": str(net.scale),
         "channels": str(net.channels),
-        "reach": str(reach(net, net.channels)),
+        "reach": str(far),
         "parameters": str(sum(p.numel() for p in net.parameters())),
     }
     helper.set_model_props(model, entries | ({"sha256": sha256} if sha256 else {}))
