@@ -63,7 +63,7 @@ def models() -> None:
     """
     stamp = PLAYGROUND / "made-from"
     made_from = execute.fingerprint(ROOT / name for name in MADE_OF)
-    if stamp.is_file() and stamp.read_text() == made_from:
+    if stamp.is_file() and stamp.read_text() == made_from and (PLAYGROUND / INDEX).is_file():
         return
     print("Exporting networks ...", flush=True)
     stamp.unlink(missing_ok=True)
