@@ -38,7 +38,7 @@ def playground(
     Args:
         net: a network, or the name of a shipped one, for which `scale` is given.
         name: what readers call it.
-        hr: the original; its PSNR is then put beside both names.
+        hr: the original; the caption then ends with the PSNR of both.
         alt, caption, webp_quality: as for `compare`.
 
     Shapes: lr (1, 1 or 3, h, w) in [0, 1]; a network for luma enlarges the luma, and bicubic the chroma.
@@ -64,12 +64,11 @@ def _comparison(
     webp_quality: int | None,
 ) -> Widget:
     pictures = {"bicubic": resize(lr, net.scale).clamp(0, 1), name: upscale(net, lr).clamp(0, 1)}
-    labels = list(pictures)
     if hr is not None:
-        labels = [f"{label}, {PAPER.psnr(sr, hr, net.scale).item():.2f} dB" for label, sr in pictures.items()]
-        protocol = f"PSNR: {PAPER.describe(net.scale)}."
-        caption = f"{caption} {protocol}" if caption else protocol
-    return compare(*pictures.values(), tuple(labels), alt=alt, caption=caption, webp_quality=webp_quality)
+        scores = [f"{label} {PAPER.psnr(sr, hr, net.scale).item():.2f}" for label, sr in pictures.items()]
+        told = f"PSNR: {', '.join(scores)} dB ({PAPER.describe(net.scale)})."
+        caption = f"{caption} {told}" if caption else told
+    return compare(*pictures.values(), ("bicubic", name), alt=alt, caption=caption, webp_quality=webp_quality)
 
 
 def _network(net: nn.Module, shipped: str | None, name: str) -> dict[str, object] | None:
