@@ -1,11 +1,12 @@
 """What the playground loads: every shipped network, the pictures, an index of both; made once, and then left alone."""
 
+import base64
 import json
 
 import pytest
 from PIL import Image
 
-from book import models
+from book import lighten, models
 from book.pages import BuildError
 from srlib import checkpoints, exporting
 from srlib.datasets import EVAL_PHOTOS
@@ -71,3 +72,14 @@ def test_every_shipped_network_has_a_label_and_what_it_asks_for():
 
 def test_no_network_was_trained_on_the_pictures():
     assert models.PHOTOS.keys() == set(EVAL_PHOTOS)
+
+
+def test_networks_inside_pages_become_files_beside_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(lighten, "SITE", tmp_path)
+    content = bytes(range(256)) * 8
+    inside = json.dumps({"name": "mine", "onnx": base64.b64encode(content).decode(), "scale": 2})
+    page = f'<p>"onnx": "abc"</p><script type="application/json" class="srlib-network">{inside}</script>'
+    light = lighten.networks(page)
+    about = json.loads(light.partition('srlib-network">')[2].removesuffix("</script>"))
+    assert about.keys() == {"name", "file", "scale"} and light.startswith('<p>"onnx": "abc"</p>')
+    assert (tmp_path / "_static" / "playground" / about["file"]).resolve().read_bytes() == content
