@@ -79,13 +79,15 @@ def _network(net: nn.Module, shipped: str | None, name: str) -> dict[str, object
         "scale": net.scale,
         "channels": net.channels,
         "reach": reach(net, net.channels),
+        "parameters": sum(p.numel() for p in net.parameters()),
     }
     if shipped:
         return about | {"file": f"models/{shipped}_x{net.scale}.onnx"}
     if not exporting.possible():
         return None
     content = exporting.convert(net, name=name).content
-    return about | {"onnx": base64.b64encode(content).decode("ascii")} if len(content) <= MOST_BYTES else None
+    inside = {"bytes": len(content), "onnx": base64.b64encode(content).decode("ascii")}
+    return about | inside if len(content) <= MOST_BYTES else None
 
 
 def _embedded(still: Widget, about: dict[str, object]) -> Widget:

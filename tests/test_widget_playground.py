@@ -51,7 +51,9 @@ def test_the_page_runs_what_it_shows():
     assert about["reach"] >= 4 and "file" not in about
     with torch.no_grad():
         expected = rounded(mine)(LR)
-    found = runner(base64.b64decode(about["onnx"]))(LR)
+    content = base64.b64decode(about["onnx"])
+    assert about["bytes"] == len(content)
+    found = runner(content)(LR)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     assert not torch.equal(expected, mine(LR))  # 16 bits, and the network in the notebook keeps its 32
 
@@ -60,7 +62,8 @@ def test_a_shipped_network_comes_from_the_site(monkeypatch):
     monkeypatch.setattr(exporting, "convert", None)
     widget = playground("espcn", LR, scale=3, name="ESPCN")
     assert embedded(widget) == {
-        "name": "espcn", "label": "ESPCN", "scale": 3, "channels": 1, "reach": 6, "file": "models/espcn_x3.onnx"
+        "name": "espcn", "label": "ESPCN", "scale": 3, "channels": 1, "reach": 6, "parameters": 22729,
+        "file": "models/espcn_x3.onnx",
     }  # fmt: skip
     assert 'data-name="espcn" data-scale="3" data-channels="1" data-reach="6"' in widget.html
     assert widget.html.count('<figure class="srlib-widget srlib-compare"') == 1
