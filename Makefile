@@ -81,5 +81,6 @@ serve:
 	@$(PYTHON) -m http.server --bind localhost --directory _build/html $(PORT)
 
 clean:
-	rm -rf _build book/assets/vendor book/web/node_modules dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build book/assets/vendor $(addprefix book/assets/playground/,models pictures index.json made-from) \
+	  book/web/node_modules dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

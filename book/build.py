@@ -1,7 +1,7 @@
 """Build the site: `python -m book.build`, which is what `make book` runs.
 
-Vendors what the pages load, executes the chapters that changed, runs Jupyter Book with warnings as errors,
-and then looks at what came out, because Jupyter Book can end well without having built a page.
+Vendors what the pages load, exports the networks, executes the chapters that changed, runs Jupyter Book with warnings
+as errors, and then looks at what came out, because Jupyter Book can end well without having built a page.
 """
 
 import json
@@ -18,6 +18,7 @@ from bs4 import BeautifulSoup
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from book import execute, lighten
+from book.models import models
 from book.pages import BUILD, ROOT, SITE, BuildError, chapters, pages, source
 from book.vendor import vendor
 
@@ -107,6 +108,7 @@ def build() -> str:
     for page in pages():
         source(page)
     vendor()
+    models()
     execute.forget_stale()
     inputs = (p for p in sorted((ROOT / "book").rglob("*")) if p.is_file() and "node_modules" not in p.parts)
     built_from = execute.fingerprint([ROOT / "_config.yml", ROOT / "_toc.yml", *inputs]) + execute.world()

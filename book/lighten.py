@@ -19,6 +19,7 @@ from book.pages import BUILD, SITE
 
 CACHE = BUILD / "pictures"  # of WebP files by the hash of the PNG they were made from
 INSIDE = re.compile(r"data:image/(png|webp);base64,([A-Za-z0-9+/=]{1500,})")
+NETWORK = re.compile(r'"onnx": "([A-Za-z0-9+/=]{1500,})"')  # what a chapter trained; srlib.widget_playground
 FIGURE = re.compile(r'<img (?P<before>[^>]*)src="(?P<path>(?:\.\./)*_images/[^"]+\.png)"(?P<after>[^>]*)>')
 IMAGE = re.compile(r"<img (?=[^>]*\b_images/)")
 LATE = 'loading="lazy" decoding="async" '
@@ -86,14 +87,24 @@ def pictures(page: str, text: str) -> str:
         sizes = "" if re.search(r"\b(?:width|height)\b", found[0]) else f'width="{wide}" height="{tall}" '
         return f'<img {sizes}{found["before"]}src="{place}"{found["after"]}>'
 
-    text = FIGURE.sub(figure, INSIDE.sub(outside, text))
+    text = FIGURE.sub(figure, INSIDE.sub(outside, networks(text)))
     head, start, article = text.partition("<article")
     article = IMAGE.sub(f"<img {LATE}", article).replace(f"<img {LATE}", "<img ", 1)  # the first one is seen at once
     return head + start + article
 
 
+def networks(text: str) -> str:
+    """The page with the networks inside it as files, which the playground loads when a reader runs one."""
+    beside_the_script = "../../"  # _static/playground
+
+    def outside(found: re.Match) -> str:
+        return f'"file": "{beside_the_script}{_file(base64.b64decode(found[1]), "onnx")}"'
+
+    return NETWORK.sub(outside, text)
+
+
 def _file(content: bytes, ending: str) -> str:
-    """Write a picture under the name of its content; its path in the site."""
+    """Write a picture or a network under the name of its content; its path in the site."""
     path = f"_images/{hashlib.sha256(content).hexdigest()[:20]}.{ending}"
     if not (SITE / path).is_file():
         (SITE / "_images").mkdir(exist_ok=True)

@@ -6,11 +6,11 @@ from typing import NoReturn
 
 import torch
 
-from srlib.commands import evaluate, fetch, models, train, upscale
+from srlib.commands import evaluate, export, fetch, models, train, upscale
 from srlib.commands.arguments import complain
 from srlib.fetching import FetchError
 
-COMMANDS = (upscale, train, evaluate, fetch, models)
+COMMANDS = (upscale, train, evaluate, fetch, models, export)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -21,12 +21,12 @@ LAYERS = [
     | {"registration", "observation", "fusion", "multiframe", "metrics"}
     | {"losses", "adversarial", "models.blocks", "models.upscalers"},
     {"models.*", "datasets", "patches", "inference", "checkpoints", "fetching", "downloading"}
-    | {"weights", "pretext", "perceptual", "appearance"},
+    | {"weights", "pretext", "perceptual", "appearance", "exporting"},
     {"training", "run", "logs", "muon"},
     {"steps"},
     # what a notebook shows and checks: nothing but the commands may stand on it
     {"budget", "page", "source", "plotting", "widgets", "exercises", "exercises.*"}
-    | {"widget_html", "widget_live", "widget_explore", "live"},
+    | {"widget_html", "widget_live", "widget_explore", "widget_playground", "live"},
     {"recipes", "recipes_paper", "fitting", "gan", "cli", "commands.*", "__main__"},
 ]
 FOLDERS = ("", "models", "commands")  # their __init__ is empty of code

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlib.models.blocks import check_input, check_scale, he_
-from srlib.resample import resize
+from srlib.models.interpolation import bicubic
 
 
 class SRCNN(nn.Module):
@@ -33,6 +33,7 @@ class SRCNN(nn.Module):
         check_scale(scale)
         self.scale = scale
         self.channels = channels
+        self.enlarge = bicubic(scale)
         self.extract = nn.Conv2d(channels, widths[0], kernels[0], padding=kernels[0] // 2)
         self.map = nn.Conv2d(widths[0], widths[1], kernels[1], padding=kernels[1] // 2)
         self.reconstruct = nn.Conv2d(widths[1], channels, kernels[2], padding=kernels[2] // 2)
@@ -40,7 +41,7 @@ class SRCNN(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         check_input(lr, self.channels)
-        x = resize(lr, self.scale)  # (N, C, h, w) -> (N, C, s·h, s·w)
+        x = self.enlarge(lr)  # bicubic: (N, C, h, w) -> (N, C, s·h, s·w)
         x = F.relu(self.extract(x))
         x = F.relu(self.map(x))
         return self.reconstruct(x)
@@ -118,6 +119,7 @@ class VDSR(nn.Module):
             raise ValueError(f"depth must be at least 2, a first and a last layer; got {depth}")
         self.scale = scale
         self.channels = channels
+        self.enlarge = bicubic(scale)
         layers = [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
         for _ in range(depth - 2):
             layers += [nn.Conv2d(width, width, 3, padding=1), nn.ReLU()]
@@ -128,7 +130,7 @@ class VDSR(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         check_input(lr, self.channels)
-        x = resize(lr, self.scale)  # (N, C, h, w) -> (N, C, s·h, s·w)
+        x = self.enlarge(lr)  # bicubic: (N, C, h, w) -> (N, C, s·h, s·w)
         return x + self.tail(self.body(x))
 
 

@@ -72,7 +72,9 @@ def test_a_bug_is_no_user_error(picture, monkeypatch):
         cli.main(["upscale", str(picture), str(picture.with_name("out.png")), "--model", "bicubic"])
 
 
-@pytest.mark.parametrize("command", [[], *([name] for name in ("upscale", "train", "evaluate", "fetch", "models"))])
+@pytest.mark.parametrize(
+    "command", [[], *([name] for name in ("upscale", "train", "evaluate", "fetch", "models", "export"))]
+)
 def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as stop:
         cli.main([*command, "--help"])

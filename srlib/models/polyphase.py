@@ -1,0 +1,52 @@
+"""Bicubic enlarging by a whole factor in layers that every runtime knows: borders, one convolution, a shuffle."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from srlib.models.blocks import check_input, check_scale
+from srlib.resample import named, taps
+
+REACH = 2  # lr pixels to each side that an output pixel can need
+
+
+class Polyphase(nn.Module):
+    """`resize(lr, scale)` as one convolution with scale² kernels, one for each place in a block, and a pixel shuffle.
+
+    Enlarging by a whole factor reads the same weights in every block, so the places of a block, its phases, can be
+    maps of a convolution (Crochiere and Rabiner, Proc. IEEE 1981, on polyphase filters). `srlib.exporting` puts it in
+    the place of an `Interpolator`, whose loop over bands no graph can hold.
+
+    Shapes: lr (N, channels, h, w) -> (N, channels, scale·h, scale·w), for every h and w from 1.
+    Raises: ValueError unless scale is a positive integer.
+    Differs from the paper: it is in one dimension there, and has no borders.
+    """
+
+    def __init__(self, *, scale: int, channels: int) -> None:
+        super().__init__()
+        check_scale(scale)
+        self.scale = scale
+        self.channels = channels
+        rows = _phases(scale)
+        kernels = torch.einsum("ai,bj->abij", rows, rows).flatten(0, 1)  # place a·scale + b, as pixel_shuffle has it
+        self.register_buffer("kernels", kernels[:, None].repeat(channels, 1, 1, 1).float(), persistent=False)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        check_input(lr, self.channels)
+        x = F.pad(lr, (1, 1, 1, 1), mode="replicate")  # the mirror's first ring repeats the border: a | a b … z | z
+        for axis in (2, 3):  # and its second the pixel behind, b a | a b, or in a picture of one pixel that pixel
+            x = torch.cat([x.narrow(axis, 2, 1), x, x.narrow(axis, -3, 1)], axis)
+        x = F.conv2d(x, self.kernels, groups=self.channels)  # (N, C, h + 4, w + 4) -> (N, C·s², h, w)
+        return F.pixel_shuffle(x, self.scale)
+
+
+def _phases(scale: int) -> Tensor:
+    """The weights of the `scale` output pixels inside an lr pixel on that pixel and `REACH` to each side.
+
+    Shapes: -> (scale, 2 · REACH + 1) float64.
+    """
+    middle = 2 * REACH  # far enough from the border that nothing is mirrored
+    index, weight = taps(2 * middle + 1, (2 * middle + 1) * scale, scale, named("bicubic"))
+    inside = slice(middle * scale, (middle + 1) * scale)
+    rows = torch.zeros(scale, 2 * middle + 1, dtype=torch.float64).scatter_add_(1, index[inside], weight[inside])
+    return rows[:, middle - REACH : middle + REACH + 1]
