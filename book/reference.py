@@ -29,6 +29,7 @@ OUTSIDE = [
     ("py:.*", r"(Exception|ValueError|RuntimeError|OSError|ConnectionError)"),
 ]
 AUTODOC = {
+    "add_module_names": False,
     "autodoc_default_options": {"members": True, "undoc-members": True, "member-order": "bysource"},
     "autodoc_preserve_defaults": True,
     "autodoc_inherit_docstrings": False,
@@ -57,7 +58,7 @@ def convert(app: Sphinx, what: str, name: str, thing: object, options: object, l
     lines[:] = restructured(lines, module, name)
     if what == "module":
         for constant in constants(module):
-            lines += [f".. py:data:: {constant}", ""]
+            lines += [f".. py:data:: {constant}", *value(module, constant), ""]
             said = [*restructured([comment(module, constant)], module, name), *use(f"{name}.{constant}"), ""]
             lines += [f"   {line}" for line in said]
     else:
@@ -69,6 +70,12 @@ def comment(module: str, name: str) -> str:
     line = inspect.getsource(modules()[module]).splitlines()[constants(module)[name] - 1]
     text = line.partition("  # ")[2]
     return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def value(module: str, name: str) -> list[str]:
+    """The option that shows a constant's value, where that fits on a line and says something."""
+    text = repr(getattr(modules()[module], name))
+    return [f"   :value: {text}"] if len(text) <= 72 and "<" not in text else []
 
 
 def use(entry: str) -> list[str]:
@@ -133,7 +140,7 @@ class Commands(Directive):
             command.add(commands)
         found = []
         for name, command in commands.choices.items():
-            with mock.patch.dict(os.environ, {"COLUMNS": "90", "NO_COLOR": "1"}):
+            with mock.patch.dict(os.environ, {"COLUMNS": "78", "NO_COLOR": "1"}):
                 text = command.format_help()
             section = nodes.section(ids=[f"srlib-{name}"], names=[f"srlib {name}"])
             section += [nodes.title("", f"srlib {name}"), nodes.literal_block("", text, language="none")]
@@ -149,6 +156,7 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("autodoc-process-docstring", convert)
     app.connect("missing-reference", resolve_paper)
     app.add_role("paper", XRefRole(warn_dangling=True))
+    app.add_css_file("reference.css")
     app.add_directive("modules", Modules)
     app.add_directive("commands", Commands)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
