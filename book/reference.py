@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import os
+from pathlib import Path
 from unittest import mock
 
 from docutils import nodes
@@ -17,7 +18,7 @@ from sphinx.util.nodes import make_refnode
 
 from book.docstrings import constants, escaped, listed, modules, restructured
 from book.links import used_in
-from book.pages import settings
+from book.pages import ROOT, settings
 
 # What signatures name and no page here describes. Names of srlib are not in it: those have to resolve.
 OUTSIDE = [
@@ -89,17 +90,19 @@ def source_address(domain: str, info: dict[str, str]) -> str | None:
     if domain != "py" or info["module"] not in modules():
         return None
     module, name = modules()[info["module"]], info["fullname"]
-    path = f"{module.__name__.replace('.', '/')}{'/__init__' if hasattr(module, '__path__') else ''}.py"
+    path = inspect.getsourcefile(module)
     if name in constants(module.__name__):
         place = f"L{constants(module.__name__)[name]}"
     else:
         thing = module
         for part in name.split("."):
             thing = inspect.getattr_static(thing, part)
-        lines, first = inspect.getsourcelines(thing.fget if isinstance(thing, property) else inspect.unwrap(thing))
+        thing = thing.fget if isinstance(thing, property) else getattr(thing, "__func__", thing)
+        path = inspect.getsourcefile(inspect.unwrap(thing))
+        lines, first = inspect.getsourcelines(inspect.unwrap(thing))
         place = f"L{first}-L{first + len(lines) - 1}"
     repository = settings()["repository"]
-    return f"{repository['url']}/blob/{repository['branch']}/{path}#{place}"
+    return f"{repository['url']}/blob/{repository['branch']}/{Path(path).relative_to(ROOT).as_posix()}#{place}"
 
 
 def resolve_paper(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Element | None:
@@ -155,7 +158,7 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-docstring", convert)
     app.connect("missing-reference", resolve_paper)
-    app.add_role("paper", XRefRole(warn_dangling=True))
+    app.add_role("paper", XRefRole(innernodeclass=nodes.inline, warn_dangling=True))
     app.add_css_file("reference.css")
     app.add_directive("modules", Modules)
     app.add_directive("commands", Commands)
