@@ -49,8 +49,9 @@ def configure(app: Sphinx, config: Config) -> None:
 
 
 def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:
-    """List functions and classes, and of a class the methods that say what they do."""
-    return None if not name.startswith("_") and listed(thing) else True
+    """List functions and classes, and of a class the methods that say what they do, but no function that it stores."""
+    own = getattr(thing, "__qualname__", name).rpartition(".")[2] == name
+    return None if not name.startswith("_") and listed(thing) and own else True
 
 
 def convert(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
