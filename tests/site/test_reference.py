@@ -12,7 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from book.docstrings import constants, listed, modules, papers, restructured
-from book.links import entry_named, imported
+from book.codelinks import entry_named, imported
 from book.numbering import terms
 from book.pages import ROOT, chapters, pages, settings, source
 
