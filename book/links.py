@@ -19,6 +19,7 @@ from book.pages import BUILD, SITE, settings
 LIST = BUILD / "external-links.txt"
 # Attributes by which a page loads a file, as against links that a reader follows.
 LOADS = ("src", "srcset", "data", "poster")
+KEPT = re.compile(r'"((?:\.\./)*_(?:images|static)/[^"\\]+)"')  # by a widget's script, to show later
 URL = re.compile(r"""url\(\s*(?P<quote>["']?)(?P<target>[^"')]+)(?P=quote)\s*\)""")
 
 
@@ -38,7 +39,7 @@ class Html(HTMLParser):
 
     def __post_init__(self):
         super().__init__()
-        self._style, self._figure, self._href, self._reading = False, "", "", ""
+        self._inside, self._figure, self._href, self._reading = "", "", "", ""
         self.feed(self.path.read_text(encoding="utf-8"))
         self.close()
 
@@ -56,17 +57,19 @@ class Html(HTMLParser):
         if tag == "meta" and re.match(r"https?://", have.get("content", "")):
             self.loads.append(have["content"])
         self.loads += urls(have.get("style", ""))
-        self._style = tag == "style"
+        self._inside = tag
         self._figure = have.get("id", self._figure) if tag in ("figure", "table", "div") else self._figure
         kinds = have.get("class", "").split()
         self._reading = next((kind for kind in ("caption-number", "std-numref") if kind in kinds), "")
 
     def handle_endtag(self, tag):
-        self._style, self._reading = False, ""
+        self._inside, self._reading = "", ""
 
     def handle_data(self, text):
-        if self._style:
+        if self._inside == "style":
             self.loads += urls(text)
+        elif self._inside == "script":
+            self.loads += KEPT.findall(text)
         elif self._reading == "caption-number":
             self.numbers[self._figure] = text.strip()
         elif self._reading == "std-numref":

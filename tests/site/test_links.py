@@ -156,6 +156,7 @@ def small_site(tmp_path):
         '<figure id="fig-one"><span class="caption-number">Fig. 1 </span></figure>'
         '<a href="#fig-one"><span class="std std-numref">Fig. 1</span></a>'
         '<a href="http://example.org/x#y">out</a><meta content="https://example.org/card.png">'
+        '<script type="application/json">{"images": ["", "../_images/e.webp"]}</script>'
     )
     (tmp_path / "index.html").write_text('<p id="top">')
     return tmp_path
@@ -165,7 +166,15 @@ def test_a_page_is_read(small_site):
     page = Html(small_site / "book" / "page.html")
     assert page.names == {"old", "here", "fig-one"}
     assert page.links == ["../index.html#top", "#fig-one", "http://example.org/x#y"]
-    assert page.loads == ["b.png", "a.png", "a.png", "c.png", "d.png", "https://example.org/card.png"]
+    assert page.loads == [
+        "b.png",
+        "a.png",
+        "a.png",
+        "c.png",
+        "d.png",
+        "https://example.org/card.png",
+        "../_images/e.webp",
+    ]
     assert page.numbers == {"fig-one": "Fig. 1"} and page.references == [("#fig-one", "Fig. 1")]
     assert links.outside([page], small_site) == {"http://example.org/x": ["book/page.html"]}
 
