@@ -96,7 +96,7 @@ test-colab: $(COLAB)/ready
 	chapters=$$(find book -name '*.ipynb' -not -path '*/node_modules/*' -not -path '*/.*') && \
 	tar -cf - pyproject.toml $$chapters tests/conftest.py tests/exercises $(COLAB_TESTS) | tar -xf - -C "$$folder" && \
 	python=$(CURDIR)/$(COLAB)/bin/python && cd "$$folder" && unset PYTHONPATH && export OMP_NUM_THREADS=1 && \
-	$$python -m pytest -q -W default -W ignore::DeprecationWarning -p no:cacheprovider tests && \
+	$$python -m pytest -q -o addopts= -W default -W ignore::DeprecationWarning -p no:cacheprovider tests && \
 	SRLIB_BUDGET=smoke $$python -m pytest -q -c /dev/null --rootdir . -W ignore::DeprecationWarning \
 	  -p no:cacheprovider --nbmake --nbmake-timeout=300 book
 
@@ -132,4 +132,4 @@ serve:
 
 clean:
 	rm -rf _build book/assets/vendor book/web/node_modules dist .pytest_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './$(COLAB)/*' -prune -exec rm -rf {} +
