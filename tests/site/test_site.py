@@ -1,15 +1,12 @@
 """The built site: every page there, nothing from elsewhere, everything a reader can move moves."""
 
 import re
-import shutil
-import subprocess
-from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
 
 from book import build
-from book.pages import ROOT, chapters, pages, settings
+from book.pages import chapters, pages
 
 pytestmark = pytest.mark.site
 each_page = pytest.mark.parametrize("page", pages())
@@ -26,15 +23,6 @@ LOADING_LINKS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "
 
 def soup(site, page: str) -> BeautifulSoup:
     return BeautifulSoup((site / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
-
-
-def tracked() -> set[str]:
-    """The files git has or would add; outside a checkout, the files that are there."""
-    if shutil.which("git") and (ROOT / ".git").exists():
-        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        return {name for name in listed.split("\0") if (ROOT / name).is_file()}
-    return {path.relative_to(ROOT).as_posix() for path in (ROOT / "book").rglob("*") if path.is_file()}
 
 
 def test_the_build_left_no_problem(site):
@@ -73,40 +61,6 @@ def test_styles_load_nothing_from_elsewhere(site):
     outside = re.compile(r"(?:url\(|@import)\s*['\"]?\s*(?:https?:)?//")
     styles = {path.name: path.read_text(encoding="utf-8") for path in site.rglob("*.css")}
     assert [name for name, text in styles.items() if outside.search(text)] == []
-
-
-@each_page
-def test_internal_links_resolve(site, page):
-    here = site / f"{page}.html"
-    anchors = {}
-    for link in soup(site, page).find_all("a", href=True):
-        parts = urlsplit(link["href"])
-        if parts.scheme or parts.netloc:
-            continue
-        target = (here.parent / unquote(parts.path)).resolve() if parts.path else here
-        assert target.is_file(), f"{link['href']} leads nowhere"
-        if parts.fragment and target.suffix == ".html":
-            if target not in anchors:
-                html = BeautifulSoup(target.read_text(encoding="utf-8"), "html.parser")
-                anchors[target] = {tag["id"] for tag in html.find_all(id=True)}
-            assert unquote(parts.fragment) in anchors[target], f"{link['href']} names no place on its page"
-
-
-@each_page
-def test_launch_buttons_name_files_in_the_repository(site, page):
-    owner = settings()["repository"]["url"].removeprefix("https://github.com/")
-    colab = re.compile(rf"https://colab\.research\.google\.com/github/{owner}/blob/main/(.+)")
-    binder = re.compile(rf"https://mybinder\.org/v2/gh/{owner}/main\?urlpath=lab/tree/(.+)")
-    files, found = tracked(), {"colab": [], "binder": []}
-    for link in soup(site, page).find_all("a", href=True):
-        for name, pattern in (("colab", colab), ("binder", binder)):
-            if name in urlsplit(link["href"]).netloc:
-                opened = pattern.fullmatch(link["href"])
-                assert opened, f"{link['href']} is not the address of this repository"
-                assert opened[1] in files and opened[1].endswith(".ipynb")
-                found[name].append(opened[1])
-    if page in chapters():
-        assert found["colab"] and found["binder"]
 
 
 @each_page
