@@ -1,7 +1,7 @@
 // The playground's state and what its controls do. The picture goes through four forms: `picture` (what was given),
 // `lr` (what the network gets), `truth` (what `lr` was shrunk from, if it was) and `result`.
 
-import { build, choices, thumbnails } from "./controls.js";
+import { build, choices, offerModels, thumbnails } from "./controls.js";
 import { Job } from "./job.js";
 import { bicubicLayer, growingLayer, pixelLayer, squaresLayer } from "./layers.js";
 import { checkOutput, PictureError, readPicture } from "./pictures.js";
@@ -16,11 +16,11 @@ const REDRAW = 1000; // ms between two drawings of a growing result, at least
 
 export class Component {
   constructor(element, models, { base, fixed }) {
-    Object.assign(this, { element, models, base, fixed, pool: new Pool(), job: null, turn: 0 });
+    Object.assign(this, { models, base, fixed, pool: new Pool(), job: null, turn: 0 });
     Object.assign(this, { picture: null, lr: null, truth: null, result: null });
     this.ui = build(fixed);
     this.view = new View(this.ui.root, this.ui.view);
-    choices(this.ui.model, [...new Map(models.map(({ name, label }) => [name, label]))]);
+    offerModels(this.ui.model, models);
     if (models.some(({ name }) => name === "edsr_small")) this.ui.model.value = "edsr_small";
     this.offerScales();
     this.listen();
@@ -186,7 +186,6 @@ export class Component {
     const { ui, lr, truth, result, model } = this;
     if (!lr) return;
     const { scale } = model;
-    for (const still of this.element.querySelectorAll(".srlib-compare")) still.hidden = still !== ui.root;
     ui.box.hidden = false;
     ui.leftField.hidden = !truth;
     const original = truth && ui.left.value === "original";

@@ -60,6 +60,20 @@ export function choices(select, entries) {
   select.replaceChildren(...entries.map(([value, text]) => make("option", { value }, text)));
 }
 
+/** Each network once, in two groups: a reader should know which kind is before them. */
+export function offerModels(select, models) {
+  const groups = [
+    ["Faithful", ({ kind }) => kind !== "texture"],
+    ["Inventing texture", ({ kind }) => kind === "texture"],
+  ];
+  for (const [label, belongs] of groups) {
+    const group = make("optgroup", { label });
+    const names = new Map(models.filter(belongs).map((model) => [model.name, model.label]));
+    choices(group, [...names]);
+    if (names.size) select.append(group);
+  }
+}
+
 /** All of it, in the order in which a reader goes through it. */
 export function build(fixed) {
   const file = make("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "Choose a picture" });
@@ -86,7 +100,7 @@ export function build(fixed) {
   const promise = make("p", { className: "playground-promise" }, "Nothing is uploaded: the network comes to your picture.");
   const { box, view } = comparison();
   const actions = make("div", { className: "srlib-bar" }, run, cancel, progress);
-  const after = make("div", { className: "srlib-bar" }, leftField, download);
+  const after = make("div", { className: "srlib-bar playground-after" }, leftField, download);
   box.append(after);
   const root = make("div", { className: "srlib-widget srlib-compare playground" });
   if (fixed) root.classList.add("playground-compact");

