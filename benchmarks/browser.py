@@ -105,10 +105,8 @@ def repeated(page: Page, size: int, runs: int) -> bool:
         held.append(megabytes())
         print(f"  {taken:5.1f} s, {held[-1]:5.0f} MB   {said}", flush=True)
     growth = held[-1] / held[min(2, runs - 1)] - 1
-    print(
-        f"{size} × {size}: best {min(seconds):.1f} s, first {seconds[0]:.1f} s with loading; page alone {before:.0f} MB;"
-    )
-    print(f"memory of the last run against the third: {growth:+.1%}")
+    print(f"{size} × {size}: best {min(seconds):.1f} s, first {seconds[0]:.1f} s with loading")
+    print(f"memory: page alone {before:.0f} MB, last run against the third {growth:+.1%}")
     return min(seconds) <= MOST_SECONDS and growth < 0.1
 
 

@@ -16,7 +16,7 @@ const REDRAW = 1000; // ms between two drawings of a growing result, at least
 
 export class Component {
   constructor(element, models, { base, fixed }) {
-    Object.assign(this, { models, base, fixed, pool: new Pool(), job: null, turn: 0 });
+    Object.assign(this, { models, base, fixed, pool: new Pool(), job: null, asked: 0, turn: 0 });
     Object.assign(this, { picture: null, lr: null, truth: null, result: null });
     this.ui = build(fixed);
     this.view = new View(this.ui.root, this.ui.view);
@@ -78,11 +78,11 @@ export class Component {
   }
 
   async take(blob, name = blob.name || "picture.png", alt = name, button = null) {
-    const turn = ++this.turn;
+    const asked = ++this.asked;
     this.ui.alert.textContent = "";
     try {
       const picture = await readPicture(blob, name);
-      if (turn !== this.turn) return; // another one was chosen meanwhile
+      if (asked !== this.asked) return; // another one was chosen meanwhile
       this.picture = { ...picture, alt };
       for (const each of this.ui.thumbs.children) each.setAttribute("aria-pressed", String(each === button));
       await this.prepare();
@@ -107,8 +107,10 @@ export class Component {
       ui.status.textContent = aboutPicture(picture, small, model.scale);
       this.display();
     } catch (error) {
+      if (turn !== this.turn) return;
       ui.status.textContent = "";
-      if (turn === this.turn) this.fail(error);
+      ui.box.hidden = true; // it would show what was there before
+      this.fail(error);
     }
     this.enable();
   }
@@ -151,8 +153,8 @@ export class Component {
     if (job !== this.job) return;
     if (progress.all) Object.assign(ui.progress, { max: progress.all, value: progress.done });
     else ui.progress.removeAttribute("value"); // a bar that does not say how far
-    const now = performance.now();
-    if (now - (job.told ?? -Infinity) < REDRAW && progress.done !== progress.all) return; // a voice reads each line
+    const wait = Math.max(REDRAW, 10 * this.view.cost); // a large result takes long to draw, and a voice reads each line
+    if (performance.now() - (job.told ?? -Infinity) < wait && progress.done !== progress.all) return;
     ui.status.textContent = aboutProgress(progress);
     if (progress.done) this.display();
     job.told = performance.now();
@@ -209,7 +211,8 @@ export class Component {
     if (!blob) return this.fail(new Error(`This browser cannot write a PNG of ${width} × ${height} pixels.`));
     const href = URL.createObjectURL(blob);
     const stem = this.picture.name.replace(/\.[^.]*$/, "");
-    Object.assign(document.createElement("a"), { href, download: `${stem}_${this.model.name}_x${this.model.scale}.png` }).click();
+    const download = `${stem}_${this.model.name}_x${this.model.scale}.png`;
+    Object.assign(document.createElement("a"), { href, download }).click();
     setTimeout(() => URL.revokeObjectURL(href), 10_000); // the download reads it for a moment yet
   }
 

@@ -36,7 +36,8 @@ function comparison() {
   const hint = make(
     "p",
     { className: "srlib-hint" },
-    "Drag the line, or use the slider. Double click zooms in and out, so does the wheel after a click; drag to look around.",
+    "Drag the line, or use the slider. Double click zooms in and out, so does the wheel after a click; " +
+      "drag to look around.",
   );
   const box = make("div", { className: "playground-view", hidden: true }, stage, bar, hint);
   return { box, view: { stage, range, readout, zoomOut, zoomIn, whole, front, back } };
@@ -51,7 +52,8 @@ function field(text, control) {
 /** Our pictures, each a button with its thumbnail. */
 export function thumbnails(pictures, base) {
   return pictures.map(({ label, alt, file }) => {
-    const image = make("img", { src: new URL(file, base).href, alt: `${label}: ${alt}`, loading: "lazy", draggable: "false" });
+    const src = new URL(file, base).href;
+    const image = make("img", { src, alt: `${label}: ${alt}`, loading: "lazy", draggable: "false" });
     return button(image, { className: "playground-thumb", "aria-pressed": "false", title: label });
   });
 }
@@ -78,14 +80,18 @@ export function offerModels(select, models) {
 export function build(fixed) {
   const file = make("input", { type: "file", accept: "image/*", hidden: true, "aria-label": "Choose a picture" });
   const open = button("Choose a picture", { className: "playground-open" });
-  const drop = make("div", { className: "playground-drop" }, open, make("span", {}, "or drop one here, or paste one."), file);
+  const said = "Nothing is uploaded: the network comes to your picture.";
+  const promise = make("p", { className: "playground-promise" }, said);
+  const ways = make("span", {}, "or drop one here, or paste one.");
+  const drop = make("div", { className: "playground-drop" }, open, ways, ...(fixed ? [] : [promise]), file);
   const thumbs = make("div", { className: "playground-thumbs", role: "group", "aria-label": "Our pictures" });
   const [model, scale, left] = [make("select"), make("select"), make("select")];
   const shrink = make("input", { type: "checkbox", checked: true });
   const run = button("Run", { className: "playground-run", disabled: true });
   const cancel = button("Cancel", { disabled: true });
   const fields = fixed ? [] : [field("Network", model), field("Scale", scale)];
-  const options = make("div", { className: "srlib-bar" }, ...fields, field("Shrink it first, then compare with the original", shrink));
+  const shrinking = field("Shrink it first, then compare with the original", shrink);
+  const options = make("div", { className: "srlib-bar" }, ...fields, shrinking);
   choices(left, [
     ["bicubic", "bicubic"],
     ["original", "the original"],
@@ -97,7 +103,6 @@ export function build(fixed) {
   const alert = make("p", { className: "playground-alert", role: "alert" });
   const numbers = make("p", { className: "playground-numbers" });
   const download = button("Download PNG", { disabled: true });
-  const promise = make("p", { className: "playground-promise" }, "Nothing is uploaded: the network comes to your picture.");
   const { box, view } = comparison();
   const actions = make("div", { className: "srlib-bar" }, run, cancel, progress);
   const after = make("div", { className: "srlib-bar playground-after" }, leftField, download);
@@ -105,6 +110,8 @@ export function build(fixed) {
   const root = make("div", { className: "srlib-widget srlib-compare playground" });
   if (fixed) root.classList.add("playground-compact");
   root.srlibReady = true; // the scripts of other comparisons on the page must not set this one up
-  root.append(drop, thumbs, options, about, actions, status, numbers, alert, box, promise);
-  return { root, file, open, drop, thumbs, model, scale, shrink, run, cancel, about, progress, status, alert, numbers, left, leftField, download, box, view };
+  root.append(drop, thumbs, options, about, actions, status, numbers, alert, box);
+  const chosen = { file, open, thumbs, model, scale, shrink, left, leftField };
+  const told = { about, progress, status, alert, numbers };
+  return { root, box, view, run, cancel, download, ...chosen, ...told };
 }

@@ -6,7 +6,8 @@ const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byt
 
 function png(bytes) {
   const view = viewOf(bytes);
-  const header = { format: "PNG", width: view.getUint32(16), height: view.getUint32(20), frames: 1, deep: bytes[24] > 8 };
+  const size = { width: view.getUint32(16), height: view.getUint32(20) };
+  const header = { format: "PNG", ...size, frames: 1, deep: bytes[24] > 8 };
   for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
     const name = text(bytes, at + 4, 4);
     if (name === "acTL") header.frames = view.getUint32(at + 8);
@@ -77,7 +78,8 @@ function bmp(bytes) {
 function boxes(bytes) {
   const view = viewOf(bytes);
   const brand = text(bytes, 8, 4);
-  const header = { format: brand.startsWith("avi") ? "AVIF" : "HEIC", width: 0, height: 0, frames: brand === "avis" ? 2 : 1 };
+  const format = brand.startsWith("avi") ? "AVIF" : "HEIC";
+  const header = { format, width: 0, height: 0, frames: brand === "avis" ? 2 : 1 };
   const stop = Math.min(bytes.length - 16, 1 << 20);
   for (let at = 4; at < stop; at++) {
     if (bytes[at] !== 0x69 || text(bytes, at, 4) !== "ispe") continue;

@@ -28,8 +28,9 @@ export class Job {
     };
     await enlargeTiles(this.pool, network, this.lr, receive);
     const time = (performance.now() - begun) / 1000;
-    const { provider, size: workers } = this.pool;
-    return { time, tiles, provider, workers: Math.min(workers, tiles), result: this.result, words: await this.scores() };
+    const { provider, size } = this.pool;
+    const workers = Math.min(size, tiles);
+    return { time, tiles, provider, workers, result: this.result, words: await this.scores() };
   }
 
   keep(tile, pixels) {

@@ -8,7 +8,8 @@ export const bicubicLayer = (lr, scale) => (window, every) =>
   toPixels(resample(fromPixels(lr), scale, window, every));
 
 /** A picture as it is. */
-export const pixelLayer = (picture) => (window, every) => averaged(window, every, picture, (y, x, at) => at(picture, y, x));
+export const pixelLayer = (picture) => (window, every) =>
+  averaged(window, every, picture, (y, x, at) => at(picture, y, x));
 
 /** What the network has done so far; elsewhere the pixels of `lr`, as squares. */
 export const growingLayer = (result, lr, scale) => (window, every) =>

@@ -15,7 +15,7 @@ const refuse = (name, what) => {
   throw new PictureError(`${name} ${what}`);
 };
 
-function check(name, size, header) {
+function check(name, header) {
   if (header === null) {
     refuse(name, "is not a picture that this page can read. Choose a PNG, JPEG, WebP, GIF, BMP or AVIF file.");
   }
@@ -45,7 +45,9 @@ async function decode(name, blob, header) {
 function pixelsOf(name, bitmap) {
   const { width, height } = bitmap;
   if (width * height > MOST_IN * MEGA) refuse(name, `has more than ${MOST_IN} megapixels. Crop or shrink it first.`);
-  if (Math.min(width, height) < LEAST) refuse(name, `is ${width} × ${height} pixels; at least ${LEAST} × ${LEAST} are needed.`);
+  if (Math.min(width, height) < LEAST) {
+    refuse(name, `is ${width} × ${height} pixels; at least ${LEAST} × ${LEAST} are needed.`);
+  }
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) refuse(name, "is too large for the memory of this browser. Crop or shrink it first.");
@@ -83,9 +85,12 @@ function isGrey(data) {
  */
 export async function readPicture(blob, name = blob.name || "The picture") {
   if (blob.size === 0) refuse(name, "is empty (0 bytes). Choose another file.");
-  if (blob.size > MOST_BYTES) refuse(name, `has ${(blob.size / MEGA).toFixed(0)} MB; the limit is ${MOST_BYTES / MEGA} MB.`);
+  if (blob.size > MOST_BYTES) {
+    const shown = (blob.size / MEGA).toFixed(0);
+    refuse(name, `has ${shown} MB; the limit is ${MOST_BYTES / MEGA} MB. Save it smaller, as JPEG for example.`);
+  }
   const header = readHeader(new Uint8Array(await blob.arrayBuffer()));
-  check(name, blob.size, header);
+  check(name, header);
   const bitmap = await decode(name, blob, header);
   try {
     const { clear, ...pixels } = pixelsOf(name, bitmap);
@@ -104,7 +109,8 @@ export function pickFile(transfer) {
   if (files.length > 1) throw new PictureError(`These are ${files.length} files. Give one picture at a time.`);
   if (files.length === 1) return files[0];
   if ([...transfer.types].includes("text/uri-list")) {
-    throw new PictureError("This is a link, and the page loads nothing from elsewhere. Save the picture and give the file.");
+    const why = "This is a link, and the page loads nothing from elsewhere.";
+    throw new PictureError(`${why} Save the picture and give the file.`);
   }
   throw new PictureError("There is no picture in this. Give a file, or copy a picture.");
 }

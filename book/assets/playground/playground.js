@@ -16,7 +16,9 @@ const STYLES = ["../widget.css", "../compare.css", "playground.css"]; // the fir
  */
 export async function mount(element, network = null) {
   const [index] = await Promise.all([loadIndex(), ...STYLES.map(style)]);
-  const component = new Component(element, network ? [network] : index.models, { base: HERE, fixed: network !== null });
+  const known = index.models.find(({ file }) => network?.file === file);
+  const models = network ? [{ ...known, ...network }] : index.models;
+  const component = new Component(element, models, { base: HERE, fixed: network !== null });
   component.offer(index.pictures);
   if (index.error) component.fail(index.error);
   return component;

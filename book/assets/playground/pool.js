@@ -38,12 +38,13 @@ class Member {
 
 export class Pool {
   members = [];
+  refused = false; // the graphics card failed in the middle of a run, so it is not tried again
   provider = null; // what runs the network, once one is open: "webgpu" or "wasm"
 
   /** Puts the network into the first worker, which finds out what this browser can do. */
   async open(network, preferred = null) {
     const first = this.members[0] ?? this.add();
-    const wanted = preferred ?? (this.provider === "wasm" ? "wasm" : null);
+    const wanted = preferred ?? (this.refused || this.provider === "wasm" ? "wasm" : null);
     await this.give(first, network, wanted);
     if (this.provider === "webgpu") this.members.splice(1).forEach((member) => member.stop());
   }
@@ -74,7 +75,8 @@ export class Pool {
       const again = this.provider === "webgpu" && !(error instanceof Cancelled);
       this.stop(); // what failed, mostly for want of memory, is not to be trusted again
       if (!again) throw error;
-      await this.open(network, "wasm");
+      this.refused = true;
+      await this.open(network);
       await this.share(network, waiting, ask, receive);
     }
   }

@@ -143,8 +143,8 @@ export function resizedRows(picture, scale, top, bottom) {
 
 /** The picture `factor` times smaller, in 8 bits; rows and columns that do not fill a last pixel are cut off first. */
 export async function shrunk(picture, factor) {
-  const cut = cropped(picture, Math.floor(picture.height / factor) * factor, Math.floor(picture.width / factor) * factor);
-  const [height, width] = [cut.height / factor, cut.width / factor];
+  const [height, width] = [Math.floor(picture.height / factor), Math.floor(picture.width / factor)];
+  const cut = cropped(picture, height * factor, width * factor);
   const data = new Uint8ClampedArray(4 * height * width);
   for (let top = 0; top < height; top += STRIP) {
     data.set(resizedRows(cut, 1 / factor, top, Math.min(top + STRIP, height)), 4 * top * width);

@@ -12,6 +12,7 @@ export class View {
     this.look = { scale: 1, x: 0, y: 0 }; // x, y: the corner of the picture, in widths and heights of the stage
     this.content = null;
     this.asked = false;
+    this.cost = 0; // ms that the last drawing took
     gestures(this);
     range.addEventListener("input", () => this.split(range.value));
     zoomOut.addEventListener("click", () => this.zoom(1 / 1.5));
@@ -68,7 +69,9 @@ export class View {
     this.asked = true;
     requestAnimationFrame(() => {
       this.asked = false;
+      const begun = performance.now();
       this.paint();
+      this.cost = performance.now() - begun;
     });
   }
 
@@ -88,8 +91,7 @@ export class View {
     this.sides.forEach(({ canvas }, side) => {
       canvas.classList.toggle("srlib-smooth", ratio < 1.99 && Math.abs(ratio - 1) > 0.01);
       paintInto(canvas, layers[side](window, cell), window);
-      const place = { left: window.left / width, top: window.top / height, width: window.width / width, height: window.height / height };
-      this.place(canvas, place, cell);
+      this.place(canvas, window, cell);
     });
   }
 
@@ -103,12 +105,14 @@ export class View {
     return { top: first[0], left: first[1], height: last[0] - first[0], width: last[1] - first[1] };
   }
 
-  place(canvas, place, cell) {
+  place(canvas, window, cell) {
     const { scale, x, y } = this.look;
-    canvas.style.left = `${100 * (x + place.left * cell * scale)}%`;
-    canvas.style.top = `${100 * (y + place.top * cell * scale)}%`;
-    canvas.style.width = `${100 * place.width * cell * scale}%`;
-    canvas.style.height = `${100 * place.height * cell * scale}%`;
+    const across = (100 * cell * scale) / this.content.width; // percent of the stage that a cell is wide
+    const down = (100 * cell * scale) / this.content.height;
+    canvas.style.left = `${100 * x + window.left * across}%`;
+    canvas.style.top = `${100 * y + window.top * down}%`;
+    canvas.style.width = `${window.width * across}%`;
+    canvas.style.height = `${window.height * down}%`;
   }
 }
 

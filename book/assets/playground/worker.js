@@ -75,7 +75,8 @@ async function tile({ pixels, height, width, grey, keep, floats }) {
   const source = fromPixels({ data: pixels, height, width, grey });
   const large = await inColour(source.planes(0, height, 0, width), height, width);
   const s = network.scale;
-  const kept = fromPlanes(large, height * s, width * s).planes(keep.top * s, keep.bottom * s, keep.left * s, keep.right * s);
+  const edges = [keep.top, keep.bottom, keep.left, keep.right].map((edge) => edge * s);
+  const kept = fromPlanes(large, height * s, width * s).planes(...edges);
   return floats ? { planes: kept } : { pixels: toPixels(kept) };
 }
 
