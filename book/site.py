@@ -153,14 +153,17 @@ def missing_page(app: Sphinx) -> Iterator[tuple[str, dict, str]]:
 
 
 def missing_base(config: Config) -> str:
-    """Lets 404.html find its styles and pages from any depth: wrong addresses are not where the file lies."""
-    path = urlsplit(config.html_baseurl).path or "/"
+    """Lets 404.html find its styles and pages from any depth: a wrong address is not where the file lies.
+
+    Opened as the file it is, below another address than the published one, it does without.
+    """
+    path = html.escape(urlsplit(config.html_baseurl).path or "/")
     return (
-        '<meta name="robots" content="noindex" />\n<script>if (!location.pathname.endsWith("/404.html")) {'
-        f"""document.write('<base href="{html.escape(path)}">');"""
+        f'<meta name="robots" content="noindex" />\n<base href="{path}" />\n<script>'
+        'if (location.pathname.endsWith("/404.html")) document.querySelector("base").remove();'
         # with a base, a link to a place on this page would leave it
-        'addEventListener("DOMContentLoaded", () => document.querySelectorAll(\'a[href^="#"]\').forEach('
-        '(link) => link.setAttribute("href", location.pathname + link.getAttribute("href"))));}</script>\n'
+        'else addEventListener("DOMContentLoaded", () => document.querySelectorAll(\'a[href^="#"]\').forEach('
+        '(link) => link.setAttribute("href", location.pathname + link.getAttribute("href"))));</script>\n'
     )
 
 

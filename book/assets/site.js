@@ -13,3 +13,11 @@
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
 })();
+
+// Paper is white: a page in dark colours is printed in light ones.
+(() => {
+  const root = document.documentElement;
+  let theme = "";
+  addEventListener("beforeprint", () => ([theme, root.dataset.theme] = [root.dataset.theme, "light"]));
+  addEventListener("afterprint", () => (root.dataset.theme = theme));
+})();
