@@ -16,8 +16,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.roles import XRefRole
 from sphinx.util.nodes import make_refnode
 
-from book.docstrings import constants, escaped, listed, modules, restructured
 from book.codelinks import used_in
+from book.docstrings import constants, escaped, listed, modules, restructured
 from book.pages import ROOT, settings
 
 # What signatures name and no page here describes. Names of srlib are not in it: those have to resolve.

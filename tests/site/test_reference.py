@@ -11,8 +11,8 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from book.docstrings import constants, listed, modules, papers, restructured
 from book.codelinks import entry_named, imported
+from book.docstrings import constants, listed, modules, papers, restructured
 from book.numbering import terms
 from book.pages import ROOT, chapters, pages, settings, source
 
