@@ -153,7 +153,7 @@ export class Component {
     if (job !== this.job) return;
     if (progress.all) Object.assign(ui.progress, { max: progress.all, value: progress.done });
     else ui.progress.removeAttribute("value"); // a bar that does not say how far
-    const wait = Math.max(REDRAW, 10 * this.view.cost); // a large result takes long to draw, and a voice reads each line
+    const wait = Math.max(REDRAW, 10 * this.view.cost); // a large result takes long to draw
     if (performance.now() - (job.told ?? -Infinity) < wait && progress.done !== progress.all) return;
     ui.status.textContent = aboutProgress(progress);
     if (progress.done) this.display();
