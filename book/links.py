@@ -19,7 +19,7 @@ from book.pages import BUILD, SITE, settings
 LIST = BUILD / "external-links.txt"
 # Attributes by which a page loads a file, as against links that a reader follows.
 LOADS = ("src", "srcset", "data", "poster")
-KEPT = re.compile(r'"((?:\.\./)*_(?:images|static)/[^"\\]+)"')  # by a widget's script, to show later
+KEPT = re.compile(r'"((?:\.\./)*_(?:images|static)/[^"\\]+)"')  # in a widget's data, to show later
 URL = re.compile(r"""url\(\s*(?P<quote>["']?)(?P<target>[^"')]+)(?P=quote)\s*\)""")
 
 
@@ -57,7 +57,7 @@ class Html(HTMLParser):
         if tag == "meta" and re.match(r"https?://", have.get("content", "")):
             self.loads.append(have["content"])
         self.loads += urls(have.get("style", ""))
-        self._inside = tag
+        self._inside = have.get("type", "") if tag == "script" else tag
         self._figure = have.get("id", self._figure) if tag in ("figure", "table", "div") else self._figure
         kinds = have.get("class", "").split()
         self._reading = next((kind for kind in ("caption-number", "std-numref") if kind in kinds), "")
@@ -68,7 +68,7 @@ class Html(HTMLParser):
     def handle_data(self, text):
         if self._inside == "style":
             self.loads += urls(text)
-        elif self._inside == "script":
+        elif self._inside.endswith("json"):
             self.loads += KEPT.findall(text)
         elif self._reading == "caption-number":
             self.numbers[self._figure] = text.strip()

@@ -156,6 +156,7 @@ def small_site(tmp_path):
         '<figure id="fig-one"><span class="caption-number">Fig. 1 </span></figure>'
         '<a href="#fig-one"><span class="std std-numref">Fig. 1</span></a>'
         '<a href="http://example.org/x#y">out</a><meta content="https://example.org/card.png">'
+        '<script>import("_static/from-the-root.js")</script>'
         '<script type="application/json">{"images": ["", "../_images/e.webp"]}</script>'
     )
     (tmp_path / "index.html").write_text('<p id="top">')
