@@ -23,15 +23,22 @@ async function start(provider, bytes) {
   const created = await runtime.InferenceSession.create(new Uint8Array(bytes), {
     executionProviders: [provider],
     graphOptimizationLevel: "all",
+    logSeverityLevel: 3, // errors; that small nodes run on the processor is no error
   });
   return [runtime, created];
+}
+
+/** Whether a graphics card would do the work: where there is none, some browsers imitate one, and that is slow. */
+async function hasCard() {
+  const adapter = await navigator.gpu?.requestAdapter().catch(() => null);
+  return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
 }
 
 async function open({ bytes, provider, scale, channels }) {
   await session?.release();
   session = null;
   network = { scale, channels };
-  if (provider !== "wasm" && (await navigator.gpu?.requestAdapter().catch(() => null))) {
+  if (provider === "webgpu" || (provider !== "wasm" && (await hasCard()))) {
     try {
       [ort, session] = await start("webgpu", bytes);
       return { provider: "webgpu" };
