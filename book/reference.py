@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import os
+import re
 from pathlib import Path
 from unittest import mock
 
@@ -65,6 +66,12 @@ def convert(app: Sphinx, what: str, name: str, thing: object, options: object, l
             lines += [f"   {line}" for line in said]
     else:
         lines[-1:] = [*use(name), ""]
+
+
+def shorten(app: Sphinx, what: str, name: str, thing: object, options: object, signature: str, returns: str) -> tuple:
+    """A function as the default of a field by its name, not by its address, with which no signature can be read."""
+    pattern = r"<(?:function|class) '?(?:[\w.]*\.)?(\w+)'?(?: at 0x[0-9a-f]+)?>"
+    return signature and re.sub(pattern, r"\1", signature).replace("<factory>", "..."), returns
 
 
 def comment(module: str, name: str) -> str:
@@ -158,6 +165,7 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", configure)
     app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-docstring", convert)
+    app.connect("autodoc-process-signature", shorten)
     app.connect("missing-reference", resolve_paper)
     app.add_role("paper", XRefRole(innernodeclass=nodes.inline, warn_dangling=True))
     app.add_css_file("reference.css")

@@ -70,6 +70,11 @@ def test_each_entry_leads_to_its_lines_in_the_repository(site):
         assert name.rpartition(".")[2] in start, link["href"]
 
 
+def test_signatures_could_be_read(site):
+    for name, (_, tag) in entries(site).items():
+        assert not re.search(r"~\w|0x[0-9a-f]{6}|<(function|class|factory)", tag.get_text()), name
+
+
 def test_sections_of_docstrings_are_fields(site):
     fields = {}
     for name, (_, tag) in entries(site).items():
