@@ -20,12 +20,16 @@ _MENDED = (
     ('search-button__button" title="Search" aria-label="Search"', 'search-button__button" title="Search"'),
     # The logo and the search button stand outside of every landmark.
     ('<div class="bd-sidebar-primary', '<div role="complementary" aria-label="Book" class="bd-sidebar-primary'),
+    # The arrow that opens a part of the contents is an icon without a word.
+    ('<summary><span class="toctree-toggle"', '<summary aria-label="Its pages"><span class="toctree-toggle"'),
     # A list whose children are no items, with a role that was withdrawn.
     (' role="list" class="citation-list"', ' class="citation-list"'),
     (' role="doc-biblioentry"', ""),
 )  # fmt: skip
 _ICON_BUTTON = 'pst-navbar-icon search-button search-button__button" title="Search"'
 _EMPTY_HEAD = re.compile(r'<th class="head([^"]*)">(?:\s*<p>\s*</p>)?\s*</th>')
+# A signature of several lines is a list of definitions without a term.
+_SIGNATURE = re.compile(r'<dl>(?P<lines>(?:\s*<dd><em class="sig-param">.*?</dd>)+\s*)</dl>', re.DOTALL)
 
 
 def costs(body: str, launch: dict[str, str]) -> str:
@@ -72,4 +76,10 @@ def mend(page: str) -> str:
     for wrong, right in _MENDED:
         page = page.replace(wrong, right)
     page = page.replace(_ICON_BUTTON, f'{_ICON_BUTTON} aria-label="Search"')
+    page = _SIGNATURE.sub(signature, page)
     return _EMPTY_HEAD.sub(r'<td class="head\1"></td>', page)
+
+
+def signature(match: re.Match) -> str:
+    lines = match["lines"].replace("<dd>", '<span class="course-parameter">').replace("</dd>", "</span>")
+    return f'<span class="course-parameters">{lines}</span>'

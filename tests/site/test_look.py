@@ -214,3 +214,10 @@ def test_a_picture_opens_its_file_once():
 def test_an_empty_head_of_a_table_is_no_head():
     assert markup.mend('<th class="head text-left"><p></p></th>') == '<td class="head text-left"></td>'
     assert markup.mend('<th class="head"><p>a</p></th>') == '<th class="head"><p>a</p></th>'
+
+
+def test_a_signature_of_several_lines_is_no_list_of_definitions():
+    line = '<dd><em class="sig-param"><span>pixels</span></em>,</dd>'
+    html = markup.mend(f"<dt>f(<dl>\n{line}\n{line}\n</dl>\n)</dt><dl><dt>a</dt><dd>b</dd></dl>")
+    assert html.count("<dl>") == 1 and html.count('<span class="course-parameter">') == 2
+    assert html.count("</span>") == html.count("<span") and "<dt>a</dt><dd>b</dd>" in html
