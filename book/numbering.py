@@ -111,10 +111,10 @@ class LinkTerms(SphinxTransform):
         for count, link in enumerate(list(self.document.findall(pending_xref)), 1):
             term = terms().get(link.get("reftargetid") or "")
             if term and link["reftarget"] == GLOSSARY and link.parent:
-                place = f"index-{count}"
-                index = addnodes.index(entries=[("single", term, place, "", None)])
-                target = nodes.target("", "", ids=[place])
-                link.parent[link.parent.index(link) : link.parent.index(link)] = [index, target]
+                around = link.parent  # the paragraph is the place: the search shows its words, an empty one has none
+                around["ids"] = around["ids"] or [f"index-{count}"]
+                index = addnodes.index(entries=[("single", term, around["ids"][0], "", None)])
+                around.insert(around.index(link), index)
                 link["classes"].append("srlib-term")
 
 
