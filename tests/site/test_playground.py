@@ -112,6 +112,7 @@ def model_of(index: dict, name: str, scale: int) -> dict:
 def seen(visit):
     """The page, ready to run; afterwards nothing has failed and nothing went to another server."""
     opened = visit(PAGE)
+    opened.page.set_default_timeout(120_000)  # a busy machine takes long to compile 14 MB
     sent = []
     opened.page.on("request", lambda request: sent.append(request.method))
     opened.page.wait_for_selector(".playground-run:not([disabled])")
