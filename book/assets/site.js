@@ -1,7 +1,6 @@
 // A box that scrolls must be reachable without a mouse; one that does not scroll needs no stop of the Tab key.
 (() => {
-  const boxes =
-    ".pst-scrollable-table-container, .bd-article .cell_output, .bd-article pre, .bd-article mjx-container[display]";
+  const boxes = ".pst-scrollable-table-container, .bd-article .cell_output, .bd-article pre, mjx-container[display]";
   const update = (box) => {
     const scrolls = box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1;
     const overflow = getComputedStyle(box);

@@ -25,7 +25,7 @@ FOCUSED = """() => {
   const element = document.activeElement;
   const shows = (style) => (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0)
     || style.boxShadow !== "none";
-  const whole = element.closest("label, .sd-card");
+  const whole = element.querySelector(".toctree-toggle") || element.closest("label, .sd-card");
   const ring = [element, whole].some((each) => each && shows(getComputedStyle(each)));
   const box = (whole || element).getBoundingClientRect();
   return { name: element.outerHTML.slice(0, 120), body: element === document.body, ring,
