@@ -1,6 +1,7 @@
 """What the book consists of: pages, chapters, settings, and the cell with which every chapter begins."""
 
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -14,11 +15,13 @@ class BuildError(Exception):
     """The site could not be built; the message is all that a reader needs."""
 
 
+@cache  # Sphinx asks for both a thousand times
 def settings() -> dict:
     """The content of `_config.yml`."""
     return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 
 
+@cache
 def pages() -> list[str]:
     """Every page of `_toc.yml` in reading order, as it stands there: a path without its ending."""
     found = []
