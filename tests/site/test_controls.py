@@ -13,6 +13,15 @@ pytestmark = pytest.mark.site
 each_chapter = pytest.mark.parametrize("page", chapters())
 
 
+# Pictures come late, when they are near the window; one that is not there yet would pass for a change when it comes.
+LOADED = """async figure => {
+  for (const image of figure.querySelectorAll("img")) {
+    image.loading = "eager";
+    await image.decode();
+  }
+}"""
+
+
 class Picture:
     """What a widget shows: its stage or another part, without the line, the labels and the fields that lie on it."""
 
@@ -20,6 +29,7 @@ class Picture:
         self.page, self.stage = page, stage or widget.locator(".srlib-stage").first
         page.add_style_tag(content=".srlib-line, .srlib-box, .srlib-name { opacity: 0 !important }")
         page.add_style_tag(content="* { outline: none !important }")
+        widget.evaluate(LOADED)
         self.last = self.pixels()
 
     def pixels(self) -> np.ndarray:
