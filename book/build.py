@@ -53,11 +53,25 @@ def execute_chapters() -> None:
         raise BuildError("\n".join(failed))
 
 
+def surroundings() -> str:
+    """What decides how Sphinx reads a page besides the page itself: settings, extensions, papers, terms, and what
+    the chapters import and are called, which the reference tells."""
+    files = [ROOT / "_config.yml", ROOT / "_toc.yml", ROOT / "book" / "references.bib", ROOT / "book" / "glossary.md"]
+    told = (re.findall(r'"(?:# |from srlib)[^"]*', source(page).read_text(encoding="utf-8")) for page in chapters())
+    return f"{execute.fingerprint([*files, *sorted((ROOT / 'book').glob('*.py'))])} {execute.world()} {list(told)}"
+
+
 def jupyter_book() -> None:
-    """Run Jupyter Book with warnings as errors; what it says goes to `_build/build.log`."""
-    # Sphinx follows only changes in the pages' own files, not in outputs, so each build starts from nothing.
-    for folder in (SITE, BUILD / ".doctrees"):
-        shutil.rmtree(folder, ignore_errors=True)
+    """Run Jupyter Book with warnings as errors; what it says goes to `_build/build.log`.
+
+    Every page is written anew. Pages that have not changed are not read anew, unless their surroundings have: Sphinx
+    itself follows changes in the pages' own files only. After a warning all are read, so that it is said again.
+    """
+    shutil.rmtree(SITE, ignore_errors=True)
+    read, now = BUILD / "read-with", surroundings()
+    if not read.is_file() or read.read_text() != now:
+        shutil.rmtree(BUILD / ".doctrees", ignore_errors=True)
+    read.unlink(missing_ok=True)
     program = Path(sys.executable).with_name("jupyter-book")
     command = [str(program), "build", ".", "-W", "--keep-going", "-n"]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
@@ -69,6 +83,7 @@ def jupyter_book() -> None:
         lines = output.splitlines()
         said = [line for line in lines if re.search(r"WARNING|ERROR|CRITICAL|Exception", line)] or lines[-20:]
         raise BuildError("\n".join([*said, f"all of it: {log.relative_to(ROOT)}"]))
+    read.write_text(now)
 
 
 def problems() -> list[str]:
