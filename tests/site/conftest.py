@@ -5,8 +5,10 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -59,6 +61,20 @@ class Visit:
     missing: list[str] = field(default_factory=list)
 
 
+@contextmanager
+def serving(folder: Path, handler: type[SimpleHTTPRequestHandler] = Quiet) -> Iterator[str]:
+    """The address of a server of a folder, while it is needed."""
+    server = ThreadingHTTPServer(("localhost", 0), functools.partial(handler, directory=folder))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 @pytest.fixture(scope="session")
 def site():
     assert (SITE / "index.html").is_file(), "no site yet: run make book"
@@ -67,13 +83,8 @@ def site():
 
 @pytest.fixture(scope="session")
 def address(site) -> Iterator[str]:
-    server = ThreadingHTTPServer(("localhost", 0), functools.partial(Quiet, directory=site))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(site) as where:
+        yield where
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,13 @@
 """The archive of the site: whole, the same every time, and readable where it is unpacked."""
 
-import functools
 import hashlib
-import threading
 import zipfile
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from book import archive
 from book.pages import chapters, pages
+from tests.site.conftest import serving
 
 pytestmark = pytest.mark.site
 
@@ -61,14 +59,8 @@ def address(packed, tmp_path):
     """The unpacked site on a server, in place of the built one."""
     with zipfile.ZipFile(packed) as opened:
         opened.extractall(tmp_path)
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=tmp_path / archive.name())
-    server = ThreadingHTTPServer(("localhost", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(tmp_path / archive.name()) as where:
+        yield where
 
 
 @pytest.mark.parametrize("page", [pages()[0], chapters()[0]])

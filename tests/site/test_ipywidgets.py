@@ -1,10 +1,7 @@
 """A page with ipywidgets moves with nothing but the site's own files. The book has none; a reader's fork may."""
 
-import functools
 import subprocess
 import sys
-import threading
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import nbformat
@@ -13,7 +10,7 @@ import yaml
 
 from book import build
 from book.pages import ROOT, settings
-from tests.site.conftest import Quiet
+from tests.site.conftest import serving
 
 pytestmark = pytest.mark.site
 
@@ -87,13 +84,8 @@ def moving(tmp_path_factory):
     done = subprocess.run([program, "build", folder, "-W", "--keep-going"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     site = folder / "_build" / "html"
-    server = ThreadingHTTPServer(("localhost", 0), functools.partial(Quiet, directory=site))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://localhost:{server.server_port}", site
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(site) as where:
+        yield where, site
 
 
 def test_ipywidgets_move_from_our_own_files(moving, browser):

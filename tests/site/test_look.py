@@ -1,11 +1,9 @@
 """What stands around the text: heads and footers, the front page, wrong addresses, paper, and what rewrites HTML."""
 
-import functools
 import io
 import re
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,6 +13,7 @@ from PIL import Image
 from book import markup
 from book import site as extension
 from book.pages import chapters, pages, settings
+from tests.site.conftest import serving
 
 pytestmark = pytest.mark.site
 each_page = pytest.mark.parametrize("page", pages())
@@ -118,13 +117,8 @@ BUILT = None
 def published(site) -> Iterator[str]:
     global BUILT
     BUILT = site
-    server = ThreadingHTTPServer(("localhost", 0), functools.partial(Pages, directory=site))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://localhost:{server.server_port}{Pages.below}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(site, Pages) as where:
+        yield f"{where}{Pages.below}"
 
 
 @pytest.mark.parametrize("wrong", ["nothing", "book/pixels/nothing/at/all.html"])
