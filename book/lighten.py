@@ -89,8 +89,8 @@ def pictures(page: str, text: str) -> str:
 
     text = FIGURE.sub(figure, INSIDE.sub(outside, networks(text)))
     head, start, article = text.partition("<article")
-    article = IMAGE.sub(f"<img {LATE}", article).replace(f"<img {LATE}", "<img ", 1)  # the first one is seen at once
-    return head + start + article
+    opening, section, rest = article.partition("<h2")  # what stands before the first section is seen at once
+    return head + start + opening + section + IMAGE.sub(f"<img {LATE}", rest)
 
 
 def networks(text: str) -> str:
