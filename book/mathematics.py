@@ -19,12 +19,17 @@ FORMULA = re.compile(
     re.DOTALL,
 )
 SCRIPT = re.compile(r"\s*<script[^>]*mathjax[^>]*></script>|\s*<script>window\.MathJax = .*?</script>")
+# What stands against an inline formula. Browsers would break a line even between it and its comma.
+TOUCHING = re.compile(
+    r'([(\[“]*)(<span class="math [^>]*><mjx-container.*?</mjx-container></span>)([)\].,;:!?”]*)', re.DOTALL
+)
 STYLE = "mathematics.css"
 FONTS = "vendor/mathjax/output/chtml/fonts/woff-v2"  # as the style sheet in _static finds them
-SPOKEN = (
+RULES = (
     "mjx-assistive-mml { position: absolute !important; top: 0; left: 0; clip-path: inset(50%); width: 1px; "
     "height: 1px; overflow: hidden; white-space: nowrap; user-select: none }\n"
     "mjx-container { position: relative }\n"
+    ".touching { white-space: nowrap }\n"
 )
 
 
@@ -41,11 +46,15 @@ def typeset(texts: dict[str, str]) -> dict[str, str]:
 
 def _page(page: str, text: str, drawn: dict[tuple[str, bool], str]) -> str:
     text, count = FORMULA.subn(lambda m: f"{m['open']}{drawn[_key(m)]}{m['close']}", text)
-    text = SCRIPT.sub("", text)
+    text = SCRIPT.sub("", TOUCHING.sub(_together, text))
     if not count:
         return text
     root = "../" * page.count("/")
     return text.replace("</head>", f'<link rel="stylesheet" href="{root}_static/{STYLE}" />\n  </head>', 1)
+
+
+def _together(found: re.Match) -> str:
+    return f'<span class="touching">{found[0]}</span>' if found[1] or found[3] else found[0]
 
 
 def _key(found: re.Match) -> tuple[str, bool]:
@@ -60,5 +69,5 @@ def _draw(formulas: list[tuple[str, bool]]) -> list[str]:
         said = re.search(r"Error: .*", done.stderr)
         raise BuildError(f"a formula could not be drawn: {said[0] if said else done.stderr.strip()}")
     answer = json.loads(done.stdout)
-    (SITE / "_static" / STYLE).write_text(answer["css"] + "\n" + SPOKEN, encoding="utf-8")
+    (SITE / "_static" / STYLE).write_text(answer["css"] + "\n" + RULES, encoding="utf-8")
     return answer["html"]

@@ -92,10 +92,11 @@ def test_formulas_are_drawn_and_can_be_heard(small_site):
         r"\[\begin{split}u &amp;= v \\ &amp;= w\end{split}\]</div>"
     )
     script = '<script defer="defer" src="../_static/vendor/mathjax/tex-mml-chtml.js?v=1"></script>'
-    text = f"<head>{script}</head><p>{inline}</p>{display}"
+    text = f"<head>{script}</head><p>{inline} ({inline}), {inline}</p>{display}"
     drawn = mathematics.typeset({"book/page.html": text, "other.html": "<head></head>"})
     page = BeautifulSoup(drawn["book/page.html"], "html.parser")
-    assert len(page.select(".math mjx-container")) == 2
+    assert len(page.select(".math mjx-container")) == 4
+    assert [both.get_text()[0] + both.get_text()[-2:] for both in page.select(".touching")] == ["(),"]
     assert page.select_one("span.math math").text == "a<12"
     assert page.select_one("div.math .eqno").text == "(1)#"
     assert not page.find("script")
