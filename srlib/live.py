@@ -8,6 +8,7 @@ import torch
 from IPython import get_ipython
 from IPython.display import display
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from torch import Tensor, nn
 
 from srlib.metrics import PAPER
@@ -74,19 +75,26 @@ class Watch:
             self.net.train(training)
 
     def _figure(self, sr: Tensor) -> Figure:
-        steps = [row["step"] for row in self.rows]
+        steps, losses = [row["step"] for row in self.rows], [row["loss"] for row in self.rows]
         with style():
-            figure, axes = plt.subplots(2, 3, figsize=(8.8, 5.4), gridspec_kw={"height_ratios": [2, 3]})
-            for unused in axes[0, 2:]:
-                unused.axis("off")
-            axes[0, 0].plot(steps, [row["loss"] for row in self.rows], color=PALETTE[5])
-            axes[0, 0].set(xlabel="step", ylabel="loss", yscale="log")
-            axes[0, 1].plot(*zip(*self.scores, strict=True), marker=".", color=PALETTE[4])
-            axes[0, 1].axhline(self.floor, color="0.5", linestyle="--")
-            axes[0, 1].set(xlabel="step", ylabel="PSNR (dB)")
-            axes[0, 2].text(0, 0.5, f"dashed: bicubic, {self.floor:.2f} dB\nnow: {self.scores[-1][1]:.2f} dB")
+            figure = plt.figure(figsize=(8.8, 5.4))
+            grid = figure.add_gridspec(2, 6, height_ratios=[2, 3])
+            left, right = (figure.add_subplot(grid[0, place : place + 3]) for place in (0, 3))
+            left.plot(steps, losses, color=PALETTE[5])
+            left.set(xlabel="step", ylabel="loss", yscale="log")
+            if max(losses) < 10 * min(losses):  # within one decade a logarithm labels every tick, and they crowd
+                left.yaxis.set_major_locator(MaxNLocator(4))
+                left.yaxis.set_major_formatter("{x:g}")
+                left.yaxis.set_minor_formatter(NullFormatter())
+            right.plot(
+                *zip(*self.scores, strict=True), marker=".", color=PALETTE[4], label=f"now {self.scores[-1][1]:.2f}"
+            )
+            right.axhline(self.floor, color="0.5", linestyle="--", label=f"bicubic {self.floor:.2f}")
+            right.set(xlabel="step", ylabel="PSNR (dB)")
+            right.legend()
+            axes = [figure.add_subplot(grid[1, place : place + 2]) for place in (0, 2, 4)]
             names = ("bicubic", f"step {steps[-1]}", "the original")
-            for place, picture, name in zip(axes[1], (self.plain, sr, self.hr), names, strict=True):
+            for place, picture, name in zip(axes, (self.plain, sr, self.hr), names, strict=True):
                 shown = picture[0].clamp(0, 1).movedim(0, -1).squeeze(-1)
                 place.imshow(shown.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
                 place.set_title(name)

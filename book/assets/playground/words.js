@@ -15,7 +15,7 @@ function seconds(value) {
 
 export function aboutModel({ label, scale, parameters, bytes, onnx, psnr, kind, channels }) {
   const weight = bytes ?? (onnx ? onnx.length * 0.75 : null);
-  const parts = [`${label} ×${scale}`];
+  const parts = [`${label[0].toUpperCase()}${label.slice(1)} ×${scale}`];
   if (parameters) parts.push(`${count(parameters)} parameters`);
   if (weight) parts.push(`${bytesInWords(weight)} to load`);
   if (psnr) parts.push(`Set5 ${psnr.toFixed(2)} dB`);
