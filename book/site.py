@@ -20,18 +20,21 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
 from book import markup
-from book.pages import ROOT, pages
+from book.pages import ROOT, chapters, pages
 
 CARD = "card.png"
 LONGEST = 200  # characters of a description: about what a search engine shows
 BOOK_PAGE = "page.html"
+MINUS = re.compile(r"(?<![\w.,)\]–-])-(?=\d)")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("comparer", Comparer)
+    app.add_transform(Minus)
     app.add_js_file("site.js", loading_method="defer")
     app.connect("config-inited", settle)
     app.connect("html-collect-pages", missing_page)
@@ -57,6 +60,20 @@ class Comparer(SphinxDirective):
         caption, alt = " ".join(self.content), self.options["alt"]
         widget = widgets.compare(*map(images.read, paths), labels, alt=alt, caption=caption, webp_quality=92)
         return [nodes.raw("", widget.html, format="html")]
+
+
+class Minus(SphinxTransform):
+    """A number below zero that a chapter computed has a hyphen in front of it; a reader sees a minus sign."""
+
+    default_priority = 300
+
+    def apply(self, **_: object) -> None:
+        if self.env.docname not in chapters():
+            return
+        for text in list(self.document.findall(nodes.Text)):
+            kept = isinstance(text.parent, nodes.FixedTextElement | nodes.literal | nodes.math | nodes.raw)
+            if not kept and MINUS.search(text):
+                text.parent.replace(text, nodes.Text(MINUS.sub("−", text)))
 
 
 def settle(app: Sphinx, config: Config) -> None:

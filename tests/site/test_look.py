@@ -205,6 +205,19 @@ def test_a_picture_opens_its_file_once():
         assert markup.open_pictures(other) == other
 
 
+@pytest.mark.parametrize("page", chapters())
+def test_a_number_below_zero_has_a_minus_sign(site, page):
+    text = soup(site, page).article
+    for code in text.select("pre, code, script, .srlib-widget, mjx-container, svg"):
+        code.decompose()
+    assert extension.MINUS.findall(" ".join(text.stripped_strings)) == []
+
+
+def test_a_hyphen_is_no_minus_sign():
+    text = "-3 dB, (-0.5), 8-bit, 3-4, F-1, a -1.2%"
+    assert extension.MINUS.sub("−", text) == "−3 dB, (−0.5), 8-bit, 3-4, F-1, a −1.2%"
+
+
 def test_an_empty_head_of_a_table_is_no_head():
     assert markup.mend('<th class="head text-left"><p></p></th>') == '<td class="head text-left"></td>'
     assert markup.mend('<th class="head"><p>a</p></th>') == '<th class="head"><p>a</p></th>'
