@@ -8,7 +8,7 @@ import torch
 from IPython import get_ipython
 from IPython.display import display
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from torch import Tensor, nn
 
 from srlib.metrics import PAPER
@@ -82,10 +82,10 @@ class Watch:
             left, right = (figure.add_subplot(grid[0, place : place + 3]) for place in (0, 3))
             left.plot(steps, losses, color=PALETTE[5])
             left.set(xlabel="step", ylabel="loss", yscale="log")
-            if max(losses) < 10 * min(losses):  # within one decade a logarithm labels every tick, and they crowd
-                left.yaxis.set_major_locator(MaxNLocator(4))
+            if (fall := max(losses) / max(min(losses), 1e-9)) < 50:  # too few powers of ten: round numbers instead
+                left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if fall > 4 else MaxNLocator(4))
                 left.yaxis.set_major_formatter("{x:g}")
-                left.yaxis.set_minor_formatter(NullFormatter())
+            left.yaxis.set_minor_formatter(NullFormatter())
             right.plot(
                 *zip(*self.scores, strict=True), marker=".", color=PALETTE[4], label=f"now {self.scores[-1][1]:.2f}"
             )

@@ -101,6 +101,21 @@ def test_the_figure_shows_loss_score_and_pictures(notebook):
     assert all(axes.images[0].get_array().shape == (36, 44) for axes in (before, now, after))
 
 
+@pytest.mark.parametrize("losses", [(0.036, 0.026), (0.26, 0.02), (0.5, 0.001), (0.1, 0.0)])
+def test_the_loss_has_numbers_whatever_its_range(notebook, losses):
+    shown, later = notebook
+    with Watch(ESPCN(scale=2, width=4), picture(), seconds=0) as watch:
+        for step, value in enumerate(losses, 1):
+            watch(row(step, value))
+    later[-1].draw_without_rendering()
+    axis = later[-1].axes[0].yaxis
+    low, high = sorted(axis.get_view_interval())
+    said = [
+        tick for tick in axis.get_ticklabels(which="both") if tick.get_text() and low <= tick.get_position()[1] <= high
+    ]
+    assert 2 <= len(said) <= 7
+
+
 def test_drawing_waits(notebook):
     shown, later = notebook
     with Watch(ESPCN(scale=2, width=4), picture(), seconds=1000) as watch:
