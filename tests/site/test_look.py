@@ -188,6 +188,12 @@ def test_on_paper_there_is_only_the_text(visit):
     assert seen.pdf(format="A4")[:5] == b"%PDF-"
 
 
+def test_what_a_cell_answers_is_dark_in_the_dark(visit):
+    seen = visit(f"{chapters()[0]}.html", scheme="dark").page
+    paper = "all => all.map(each => getComputedStyle(each).backgroundColor)"
+    assert set(seen.eval_on_selector_all("div.cell_output div.text_html", paper)) == {"rgba(0, 0, 0, 0)"}
+
+
 def test_the_line_of_costs_becomes_a_header():
     line = "<p><strong>CPU</strong> 25 s · <strong>GPU</strong> 5 s · <strong>Memory</strong> 600 MB</p>"
     html = markup.costs(f"<h1>A</h1>{line}<p>text</p>{line}", {"Colab": "https://a/?x=1&y=2"})
