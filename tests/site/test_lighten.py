@@ -161,7 +161,7 @@ def opened(browser, where: str) -> Iterator[tuple[Page, list[Response]]]:
     """A page that a reader opens for the first time, and what the server has sent for it."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     tab, answers = context.new_page(), []
-    tab.on("response", answers.append)
+    tab.on("response", lambda answer: answers.append(answer))
     tab.add_init_script(WATCH)
     tab.goto(where, wait_until="networkidle")
     yield tab, answers
