@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bs4 import BeautifulSoup
-from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from book import execute, lighten
 from book.models import models
@@ -40,14 +39,11 @@ def check_versions() -> None:
 def execute_chapters() -> None:
     """Execute every chapter that is not in the cache; all of them, so that one build shows every failure."""
     failed = []
-    for page in chapters():
-        try:
-            done = execute.run(source(page))
-        except (CellExecutionError, CellTimeoutError) as error:
-            failed.append(plain(f"{page}:\n{error}"))
+    for page, done in zip(chapters(), execute.run_all(map(source, chapters())), strict=True):
+        if not isinstance(done, execute.Run):
+            failed.append(plain(f"{page}:\n{done}"))
             print(f"  {page}: failed", flush=True)
-            continue
-        if not done.cached:
+        elif not done.cached:
             print(f"  {page}: {done.seconds:.0f} s, {done.megabytes:.0f} MB", flush=True)
     if failed:
         raise BuildError("\n".join(failed))

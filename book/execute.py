@@ -1,4 +1,4 @@
-"""Execute chapters once, with a stopwatch.
+"""Execute chapters once, with a stopwatch, two at a time.
 
 A chapter's outputs, its seconds and its peak memory go into the cache that Jupyter Book reads. Jupyter Book
 knows a cached chapter by its code cells alone and would serve stale pages when `srlib/` or `data/` change;
@@ -6,10 +6,11 @@ here the cache is thrown away when `srlib/`, `data/`, `constraints.txt` or the s
 """
 
 import hashlib
+import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +19,14 @@ import psutil
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 from book.pages import BUILD, ROOT, SITE
 
 CACHE = BUILD / ".jupyter_cache"
 CELL_SECONDS = 600
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+AT_ONCE = min(2, CORES)  # chapters; a gigabyte of memory each
 
 
 @dataclass(frozen=True)
@@ -115,3 +119,25 @@ def run(path: Path) -> Run:
     bundle = CacheBundleIn(notebook, str(path), data=measured)
     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     return Run(notebook, measured["execution_seconds"], measured["peak_megabytes"], cached=False)
+
+
+def run_all(paths: Iterable[Path]) -> Iterator[Run | CellExecutionError | CellTimeoutError]:
+    """Each notebook's run in turn, or what failed in it. Two are executed at a time, each on half of the cores.
+
+    Small tensors gain little from a second thread, and lose more where threads wait asleep.
+    """
+    forget_stale()
+    get_cache(str(CACHE)).list_cache_records()  # makes the cache, which two cannot make at once
+    with multiprocessing.Pool(AT_ONCE, _take_a_share) as pool:  # an interrupt ends them all
+        yield from pool.imap(_attempt, paths)
+
+
+def _take_a_share() -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", str(CORES // AT_ONCE))
+
+
+def _attempt(path: Path) -> Run | CellExecutionError | CellTimeoutError:
+    try:
+        return run(path)
+    except (CellExecutionError, CellTimeoutError) as error:
+        return error

@@ -9,9 +9,10 @@ import sys
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 
 from book import execute
-from book.execute import Run, run
+from book.execute import Run
 from book.pages import ROOT, chapters, install_cell, pages, source
 
 pytestmark = pytest.mark.book
@@ -143,7 +144,10 @@ def test_chapter_reads_no_file_by_path(page):
 @pytest.fixture(scope="module")
 def runs() -> dict[str, Run]:
     """Every chapter at the size the site shows; what `make book` executed already comes from its cache."""
-    return {page: run(source(page)) for page in chapters()}
+    found = dict(zip(chapters(), execute.run_all(map(source, chapters())), strict=True))
+    failed = {page: str(each) for page, each in found.items() if not isinstance(each, Run)}
+    assert failed == {}
+    return found
 
 
 @each_chapter
@@ -206,6 +210,24 @@ def test_cached_outputs_are_forgotten_when_the_budget_changes(small_tree, monkey
     monkeypatch.setenv("SRLIB_BUDGET", "another")
     execute.forget_stale()
     assert not (small_tree / "b" / "cache").exists()
+
+
+def test_chapters_are_executed_two_at_a_time_and_in_their_order(small_tree, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cells = ["import os, time; time.sleep(1); os.environ['OMP_NUM_THREADS']", "1 / 0", "'third'"]
+    paths = [small_tree / f"{number}.ipynb" for number in range(len(cells))]
+    for path, cell in zip(paths, cells, strict=True):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, path)
+    first, second, third = execute.run_all(paths)
+    threads = max(1, execute.CORES // 2)
+    assert first.notebook.cells[0].outputs[0].data["text/plain"] == f"'{threads}'" and not first.cached
+    assert isinstance(second, CellExecutionError) and second.ename == "ZeroDivisionError"
+    assert third.notebook.cells[0].outputs[0].data["text/plain"] == "'third'"
+    again = list(execute.run_all(paths))
+    assert again[0].cached and again[2].cached and again[0].seconds == first.seconds >= 1
+    assert "OMP_NUM_THREADS" not in os.environ
 
 
 def test_install_cell_is_silent_where_srlib_is_there(tmp_path):
