@@ -145,6 +145,9 @@ def main() -> int:
     except (BuildError, FileNotFoundError) as error:
         print(f"The book was not built.\n{error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted; the chapters that were done are kept.", file=sys.stderr)
+        return 130
     return 0
 
 

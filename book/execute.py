@@ -5,12 +5,13 @@ knows a cached chapter by its code cells alone and would serve stale pages when 
 here the cache is thrown away when `srlib/`, `data/`, `constraints.txt` or the size of the run changes.
 """
 
+import asyncio
 import hashlib
-import multiprocessing
 import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ CACHE = BUILD / ".jupyter_cache"
 CELL_SECONDS = 600
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 AT_ONCE = min(2, CORES)  # chapters; a gigabyte of memory each
+_running: list[NotebookClient] = []
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,11 @@ def peak_megabytes(process: int) -> float:
     return psutil.Process(process).memory_info().rss / 2**20
 
 
-def run(path: Path) -> Run:
+def run(path: Path, threads: int | None = None) -> Run:
     """Execute one notebook, or take it from the cache.
+
+    Args:
+        threads: of its kernel, where the environment does not set OMP_NUM_THREADS; None: all cores.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell fails.
@@ -114,8 +119,12 @@ def run(path: Path) -> Run:
     with open(BUILD / "kernel.log", "a", encoding="utf-8") as log:
         # Threads that wait asleep: spinning ones slow a busy machine down tenfold. Pages have no kernel: widgets are
         # to come as HTML alone.
-        environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | {"SRLIB_STATIC": "1"}
-        client.execute(stderr=log, env=environment)
+        settings = {"OMP_WAIT_POLICY": "PASSIVE"} | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
+        _running.append(client)
+        try:
+            asyncio.run(client.async_execute(stderr=log, env=settings | os.environ | {"SRLIB_STATIC": "1"}))
+        finally:
+            _running.remove(client)
     bundle = CacheBundleIn(notebook, str(path), data=measured)
     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     return Run(notebook, measured["execution_seconds"], measured["peak_megabytes"], cached=False)
@@ -128,16 +137,21 @@ def run_all(paths: Iterable[Path]) -> Iterator[Run | CellExecutionError | CellTi
     """
     forget_stale()
     get_cache(str(CACHE)).list_cache_records()  # makes the cache, which two cannot make at once
-    with multiprocessing.Pool(AT_ONCE, _take_a_share) as pool:  # an interrupt ends them all
-        yield from pool.imap(_attempt, paths)
-
-
-def _take_a_share() -> None:
-    os.environ.setdefault("OMP_NUM_THREADS", str(CORES // AT_ONCE))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        waiting = [pool.submit(_attempt, path) for path in paths]
+        try:
+            for each in waiting:
+                yield each.result()
+        finally:  # after an interrupt, nothing goes on that nobody waits for
+            for each in waiting:
+                each.cancel()
+            for client in list(_running):
+                if client.km.provisioner:
+                    psutil.Process(client.km.provisioner.pid).kill()
 
 
 def _attempt(path: Path) -> Run | CellExecutionError | CellTimeoutError:
     try:
-        return run(path)
+        return run(path, threads=max(1, CORES // AT_ONCE))
     except (CellExecutionError, CellTimeoutError) as error:
         return error
