@@ -6,12 +6,14 @@ here the cache is thrown away when `srlib/`, `data/`, `constraints.txt` or the s
 """
 
 import asyncio
+import atexit
 import hashlib
 import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,6 +127,7 @@ def run(path: Path, threads: int | None = None) -> Run:
             asyncio.run(client.async_execute(stderr=log, env=settings | os.environ | {"SRLIB_STATIC": "1"}))
         finally:
             _running.remove(client)
+            atexit.unregister(client._cleanup_kernel)  # nbclient forgets it when a kernel dies while starting
     bundle = CacheBundleIn(notebook, str(path), data=measured)
     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     return Run(notebook, measured["execution_seconds"], measured["peak_megabytes"], cached=False)
@@ -145,13 +148,21 @@ def run_all(paths: Iterable[Path]) -> Iterator[Run | CellExecutionError | CellTi
         finally:  # after an interrupt, nothing goes on that nobody waits for
             for each in waiting:
                 each.cancel()
-            for client in list(_running):
-                if client.km.provisioner:
-                    psutil.Process(client.km.provisioner.pid).kill()
+            while not all(each.done() for each in waiting):  # a kernel may only be starting
+                _kill_kernels()
+                time.sleep(0.1)
+
+
+def _kill_kernels() -> None:
+    for client in list(_running):
+        process = client.km.provisioner.pid if client.km and client.km.provisioner else None
+        if process:  # psutil takes None for this process
+            with suppress(psutil.NoSuchProcess):
+                psutil.Process(process).kill()
 
 
 def _attempt(path: Path) -> Run | CellExecutionError | CellTimeoutError:
     try:
-        return run(path, threads=max(1, CORES // AT_ONCE))
+        return run(path, threads=CORES // AT_ONCE)
     except (CellExecutionError, CellTimeoutError) as error:
         return error

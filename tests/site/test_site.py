@@ -64,8 +64,9 @@ def test_styles_load_nothing_from_elsewhere(site):
 
 
 @each_page
-def test_page_opens_with_the_network_cut(visit, page):
-    seen = visit(f"{page}.html")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_page_opens_with_the_network_cut(visit, page, width):
+    seen = visit(f"{page}.html", width=width)
     assert seen.status == 200
     broken = "() => [...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.alt)"
     assert seen.page.evaluate(broken) == []
@@ -74,11 +75,9 @@ def test_page_opens_with_the_network_cut(visit, page):
     assert seen.page.locator("mjx-merror").count() == 0
     if formulas.count():
         assert formulas.locator("mjx-container").first.bounding_box()["width"] > 0
-    for width in (1280, 390):
-        seen.page.set_viewport_size({"width": width, "height": 900})
-        assert seen.page.evaluate("() => document.documentElement.scrollWidth") <= width
-        cut = "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.textContent)"
-        assert seen.page.eval_on_selector_all(".srlib-zoom .srlib-name", cut) == []
+    assert seen.page.evaluate("() => document.documentElement.scrollWidth") <= width
+    cut = "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.textContent)"
+    assert seen.page.eval_on_selector_all(".srlib-zoom .srlib-name", cut) == []
     assert (seen.foreign, seen.missing, seen.errors) == ([], [], [])
 
 
