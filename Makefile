@@ -58,7 +58,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 book: $(READY)
-	@SRLIB_BUDGET=$(BUDGET) $(RUN) -m book.build
+	@SRLIB_BUDGET=$(BUDGET) $(RUN) -m book._tools.build
 
 test: test-unit test-book test-site
 
@@ -71,14 +71,14 @@ test-book: $(READY)
 	SRLIB_BUDGET=$(BUDGET) $(RUN) -m pytest -q tests/book
 
 test-site: $(READY) browser
-	@SRLIB_BUDGET=$(BUDGET) $(RUN) -m book.build
+	@SRLIB_BUDGET=$(BUDGET) $(RUN) -m book._tools.build
 	$(RUN) -m pytest -q -n $(JOBS) tests/site
 
 # What a chapter finds on Colab, then srlib as the install cell brings it: a wheel, without its dependencies. The
 # chapters and the tests of what they show lie in a folder of their own, so that nothing is found by its path.
 COLAB_HAS := numpy scipy pillow scikit-image opencv-python-headless safetensors pooch requests tifffile tqdm \
   matplotlib PyWavelets setuptools ipykernel ipython ipywidgets psutil pytest
-COLAB_TESTS := tests/test_exercises.py tests/test_live.py tests/test_widgets.py
+COLAB_TESTS := tests/exercises/test_check.py tests/notebook/test_live_plot.py tests/notebook/widgets/test_widgets.py
 
 $(COLAB)/ready: constraints-colab.txt
 	@found=; for name in $(PYTHON_COLAB) python3.12 python3.11 $(PYTHON); do \
@@ -109,10 +109,10 @@ browser:
 	echo "No Chromium here: the browser tests will be skipped. Install chromium to run them."
 
 links: book
-	@$(RUN) -m book.links
+	@$(RUN) -m book._tools.links
 
 archive: book
-	@$(RUN) -m book.archive
+	@$(RUN) -m book._tools.archive
 
 # One checksum file for all; the archive keeps one of its own.
 dist: archive
@@ -132,5 +132,5 @@ serve:
 
 clean:
 	rm -rf _build book/assets/vendor $(addprefix book/assets/playground/,models pictures index.json made-from) \
-	  book/web/node_modules dist .pytest_cache .ruff_cache .hypothesis
+	  book/_tools/web/node_modules dist .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -not -path './$(COLAB)/*' -prune -exec rm -rf {} +

@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from book import execute
-from book.pages import chapters, source
+from book._tools import execute
+from book._tools.pages import chapters, source
 
 MOST_MEGABYTES = 1500
 

@@ -22,7 +22,8 @@ import psutil
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from srlib import datasets, images
+from srlib import images
+from srlib.data import datasets
 from srlib.resample import resize
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"

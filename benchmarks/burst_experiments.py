@@ -2,9 +2,9 @@
 
 python benchmarks/burst_experiments.py [frames registration outliers cost]
 
-Bursts are simulated from the evaluation photographs by `srlib.observation.burst`: half size, a Gaussian blur of 0.8 hr
-pixels, noise of 5/255, shifts of up to two lr pixels. Unless a row says otherwise, the methods do not know the shifts;
-they know the blur and the noise. The weights of smoothness follow from the noise and the number of frames.
+Bursts are simulated from the evaluation photographs by `srlib.burst.forward_model.burst`: half size, a Gaussian blur of
+0.8 hr pixels, noise of 5/255, shifts of up to two lr pixels. Unless a row says otherwise, the methods do not know the
+shifts; they know the blur and the noise. The weights of smoothness follow from the noise and the number of frames.
 PSNR is of grey pictures, not rounded, without the outermost eight pixels. `cost` needs a quiet machine.
 """
 
@@ -19,13 +19,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from srlib import files
-from srlib.datasets import EVAL_PHOTOS, photo
-from srlib.fusion import shift_and_add
+from srlib.burst.forward_model import ForwardModel, burst
+from srlib.burst.fusion import shift_and_add
+from srlib.burst.reconstruction import map_estimate, robust_estimate
+from srlib.burst.registration import register
+from srlib.data.datasets import EVAL_PHOTOS, photo
 from srlib.images import to_y
-from srlib.multiframe import map_estimate, robust_estimate
-from srlib.observation import Observation, burst
-from srlib.registration import register
+from srlib.io import atomic
 from srlib.resample import resize
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
@@ -57,12 +57,12 @@ def added(frames: Tensor, shifts: Tensor, noise: float = NOISE) -> Tensor:
 
 
 def least_squares(frames: Tensor, shifts: Tensor, noise: float = NOISE) -> Tensor:
-    operator = Observation(shifts, scale=SCALE, sigma=SIGMA)
+    operator = ForwardModel(shifts, scale=SCALE, sigma=SIGMA)
     return map_estimate(frames, operator, weight=0.08 * (noise / NOISE) ** 2 / len(frames))
 
 
 def robust(frames: Tensor, shifts: Tensor, noise: float = NOISE) -> Tensor:
-    operator = Observation(shifts, scale=SCALE, sigma=SIGMA)
+    operator = ForwardModel(shifts, scale=SCALE, sigma=SIGMA)
     return robust_estimate(frames, operator, weight=0.08 * noise / NOISE / len(frames) ** 0.5, reject=3 * noise)
 
 
@@ -141,7 +141,7 @@ def main() -> None:
         for row in EXPERIMENTS[name]():
             rows.append(row)
             print(name, *row.values(), flush=True)
-        files.write_table(RESULTS / f"burst_{name}.csv", rows)
+        atomic.write_table(RESULTS / f"burst_{name}.csv", rows)
 
 
 if __name__ == "__main__":

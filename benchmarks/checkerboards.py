@@ -10,18 +10,20 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from srlib import files
-from srlib.datasets import EVAL_PHOTOS, TRAIN_PHOTOS, photo
+from srlib.data.datasets import EVAL_PHOTOS, TRAIN_PHOTOS, photo
+from srlib.data.streams import PatchStream
 from srlib.frequency import power_spectrum
-from srlib.losses import Weighted, l1
+from srlib.io import atomic
+from srlib.losses.pixel import l1
+from srlib.losses.weighted import Weighted
 from srlib.metrics import PAPER
 from srlib.models.blocks import he_
 from srlib.models.edsr import edsr_small
 from srlib.models.upscalers import NearestConv, PixelShuffleConv, TransposedConv, icnr_
-from srlib.patches import PatchStream
 from srlib.resample import resize
-from srlib.steps import supervised
-from srlib.training import TrainConfig, cosine, train
+from srlib.training.loop import TrainConfig, train
+from srlib.training.schedules import cosine
+from srlib.training.steps.supervised import supervised
 
 RESULT = Path(__file__).parent.parent / "data" / "results" / "checkerboards.csv"
 SCALE, WIDTH = 4, 32
@@ -96,7 +98,7 @@ def trained(kind: str, layer: str, seed: int, stream: PatchStream, steps: int) -
         return {"psnr": psnr, "flat": flat(nets["g"]), "texture": texture(PAPER.convert(sr), y)}
 
     opt = torch.optim.Adam(net.parameters(), 3e-3)
-    cfg = TrainConfig(steps, batch=8, seed=seed, clip=1.0, log_every=100, evaluate_every=100)
+    cfg = TrainConfig(steps, batch=8, seed=seed, max_grad_norm=1.0, log_every=100, evaluate_every=100)
     step = supervised(Weighted(pixel=(1.0, l1)))
     schedule = cosine(steps, warmup=10)
     _, history = train(step, {"g": net}, {"g": opt}, stream, cfg, schedule=schedule, evaluate=scores)
@@ -115,7 +117,7 @@ def main() -> None:
             for layer in layers:
                 rows += trained(kind, layer, seed, stream, steps)
                 print(*rows[-1][:-1], flush=True)
-    files.write_table(RESULT, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
+    atomic.write_table(RESULT, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import time
 
 import torch
 
-from srlib.datasets import photo
-from srlib.synthetic import DeadLeaves
+from srlib.data.datasets import photo
+from srlib.data.synthetic import DeadLeaves
 
 
 def main() -> None:

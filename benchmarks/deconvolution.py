@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from srlib import files
-from srlib.datasets import EVAL_PHOTOS, photo
-from srlib.deconvolution import naive_inverse, richardson_lucy, tikhonov, total_variation, wiener
+from srlib.data.datasets import EVAL_PHOTOS, photo
+from srlib.deconvolution.fourier import naive_inverse, tikhonov, wiener
+from srlib.deconvolution.iterative import richardson_lucy, tv_deconvolution
 from srlib.degradations import Blur, gaussian_kernel
 from srlib.images import from_uint8, grey, to_uint8
+from srlib.io import atomic
 from srlib.metrics import psnr
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
@@ -32,7 +33,7 @@ METHODS: dict[str, Callable[[Tensor], Tensor]] = {
     "wiener": lambda y: wiener(y, KERNEL),
     "richardson_lucy": lambda y: richardson_lucy(y, KERNEL),
 } | {
-    f"total_variation_{steps}": partial(total_variation, kernel=KERNEL, weight=4e-4, steps=steps)
+    f"total_variation_{steps}": partial(tv_deconvolution, kernel=KERNEL, weight=4e-4, steps=steps)
     for steps in (10, 30, 100, 300)
 }
 
@@ -57,4 +58,4 @@ def rows() -> Iterator[dict[str, object]]:
 
 
 if __name__ == "__main__":
-    files.write_table(RESULTS / "deconvolution.csv", rows())
+    atomic.write_table(RESULTS / "deconvolution.csv", rows())

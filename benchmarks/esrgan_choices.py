@@ -13,17 +13,19 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from srlib import checkpoints, files
-from srlib.adversarial import BCE, RELATIVISTIC
-from srlib.datasets import EVAL_PHOTOS, gather, photo
-from srlib.losses import Weighted, l1
+from srlib import checkpoints
+from srlib.data.datasets import EVAL_PHOTOS, load_training_images, photo
+from srlib.data.streams import PatchStream
+from srlib.io import atomic
+from srlib.losses.adversarial import BCE, RELATIVISTIC
+from srlib.losses.perceptual import NAME, FeatureLoss, distance, random_features
+from srlib.losses.pixel import l1
+from srlib.losses.weighted import Weighted
 from srlib.metrics import PAPER
 from srlib.models.srgan import Discriminator
-from srlib.patches import PatchStream
-from srlib.perceptual import NAME, FeatureLoss, distance, random_features
 from srlib.resample import resize
-from srlib.steps import adversarial
-from srlib.training import TrainConfig, train
+from srlib.training.loop import TrainConfig, train
+from srlib.training.steps.adversarial import adversarial
 
 RESULT = Path(__file__).parent.parent / "data" / "results" / "esrgan_choices.csv"
 STEPS, EVERY, BATCH, LR_SIZE, SEEDS = 240, 40, 4, 24, 2
@@ -70,7 +72,7 @@ def content(net: nn.Module, layer: str, stream: PatchStream) -> Weighted:
 
 
 def rows() -> Iterator[dict[str, object]]:
-    pictures = gather(["packaged"], 4 * LR_SIZE, lambda reason: None)[0]
+    pictures = load_training_images(["packaged"], 4 * LR_SIZE, lambda reason: None)[0]
     for seed in range(SEEDS):
         stream = PatchStream(pictures, scale=4, lr_size=LR_SIZE, seed=seed)
         for name, (game, layer) in RUNS.items():
@@ -82,7 +84,7 @@ def rows() -> Iterator[dict[str, object]]:
                 key: torch.optim.Adam(net.parameters(), LEARNING_RATE, (0.9, 0.99)) for key, net in (("g", g), ("d", d))
             }
             config = TrainConfig(
-                STEPS, batch=BATCH, seed=seed, average=0.95, clip=1.0, evaluate_every=EVERY, log_every=EVERY
+                STEPS, batch=BATCH, seed=seed, ema_decay=0.95, max_grad_norm=1.0, evaluate_every=EVERY, log_every=EVERY
             )
             step = adversarial(content(g, layer, stream), game, weight=ADVERSARIAL)
             _, history = train(step, {"g": g, "d": d}, opts, stream, config, evaluate=lambda nets: scores(nets["g"]))
@@ -99,7 +101,7 @@ def main() -> None:
         print(*row.values(), flush=True)
         protocol = f"{PAPER.describe(4)}; {NAME}; four crops of 192 x 192"
         found.append(row | {"protocol": protocol})
-        files.write_table(RESULT, found, list(dict.fromkeys(key for each in found for key in each)))
+        atomic.write_table(RESULT, found, list(dict.fromkeys(key for each in found for key in each)))
 
 
 if __name__ == "__main__":

@@ -11,17 +11,19 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from srlib import checkpoints, files
-from srlib.adversarial import BCE
-from srlib.datasets import TRAIN_PHOTOS, photo
-from srlib.losses import Weighted, l1
+from srlib import checkpoints
+from srlib.data.datasets import TRAIN_PHOTOS, photo
+from srlib.data.streams import PatchStream
+from srlib.io import atomic
+from srlib.losses.adversarial import BCE
+from srlib.losses.perceptual import FeatureLoss, distance
+from srlib.losses.pixel import l1
+from srlib.losses.weighted import Weighted
 from srlib.metrics import PAPER
 from srlib.models.srgan import Discriminator
-from srlib.patches import PatchStream
-from srlib.perceptual import FeatureLoss, distance
 from srlib.resample import resize
-from srlib.steps import adversarial
-from srlib.training import Nets, TrainConfig, train
+from srlib.training.loop import Nets, TrainConfig, train
+from srlib.training.steps.adversarial import adversarial
 
 RESULTS = Path(__file__).parent.parent / "data" / "results" / "gan_failures.csv"
 CORNERS = {"astronaut": (0, 120), "chelsea": (60, 160), "coffee": (100, 200), "rocket": (100, 250)}
@@ -58,7 +60,14 @@ def play(name: str) -> list[dict[str, float]]:
     content = Weighted(pixel=(pixel, l1), feature=(feature, FeatureLoss(layers={"relu4_2": 1.0}, loss=l1)))
     stream = PatchStream([photo(name) for name in TRAIN_PHOTOS], scale=4, lr_size=16, seed=1)
     config = TrainConfig(
-        STEPS, batch=8, precision="fp32", average=0, clip=1.0, log_every=EVERY, evaluate_every=EVERY, save_every=0
+        STEPS,
+        batch=8,
+        precision="fp32",
+        ema_decay=0,
+        max_grad_norm=1.0,
+        log_every=EVERY,
+        evaluate_every=EVERY,
+        save_every=0,
     )
 
     def evaluate(kept: Nets) -> dict[str, float]:
@@ -76,4 +85,4 @@ if __name__ == "__main__":
         for row in play(run):
             rows.append({"run": run, **{key: float(f"{value:.5g}") for key, value in row.items() if key in COLUMNS}})
             print(rows[-1], flush=True)
-    files.write_table(RESULTS, rows, ("run", *COLUMNS))
+    atomic.write_table(RESULTS, rows, ("run", *COLUMNS))

@@ -21,13 +21,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from srlib import checkpoints, files
-from srlib.appearance import Measure, appearance
+from srlib import checkpoints
 from srlib.commands.networks import INTERPOLATORS
-from srlib.datasets import EVAL_PHOTOS, images_of, photo
+from srlib.data.datasets import EVAL_PHOTOS, images_of, photo
+from srlib.evaluation.perceptual import Measure, evaluate_perceptual
+from srlib.io import atomic
+from srlib.losses.perceptual import NAME, distance, freeze, random_features
 from srlib.metrics import PAPER, evaluate
+from srlib.models.catalogue import CATALOGUE
 from srlib.models.features import FeatureNet
-from srlib.perceptual import NAME, distance, frozen, random_features
+from srlib.network_interpolation import interpolate_networks
 
 RESULT = Path(__file__).parent.parent / "data" / "results" / "perception.csv"
 SCALE = 4
@@ -36,7 +39,7 @@ ALPHAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 OTHER, RANDOM = "srlib features, another seed", "random features"
 COLUMNS = ("model", "alpha", "set", "protocol", "psnr", "ssim", "distance", "value", "spread", "pictures", "shift")
 COLUMNS += ("worst_shift",)
-ORDER = ["bicubic", *checkpoints.NETWORKS, "..".join(PAIR), "pictures " + "..".join(PAIR)]
+ORDER = ["bicubic", *CATALOGUE, "..".join(PAIR), "pictures " + "..".join(PAIR)]
 
 
 class Mixed(nn.Module):
@@ -77,7 +80,7 @@ def models() -> Iterator[tuple[str, str, Callable]]:
     if set(PAIR) <= set(checkpoints.names()):
         a, b = (checkpoints.load(name, SCALE) for name in PAIR)
         for alpha in ALPHAS:
-            yield "..".join(PAIR), f"{alpha:g}", checkpoints.interpolate(a, b, alpha)
+            yield "..".join(PAIR), f"{alpha:g}", interpolate_networks(a, b, alpha)
             yield "pictures " + "..".join(PAIR), f"{alpha:g}", Mixed(a, b, alpha)
 
 
@@ -86,7 +89,7 @@ def measures(other: Path | None) -> dict[str, Measure]:
     if other is not None:
         net = FeatureNet()
         net.load_state_dict(checkpoints.weights_of("features_v1", other))
-        found[OTHER] = partial(distance, net=frozen(net))
+        found[OTHER] = partial(distance, net=freeze(net))
     return found | {RANDOM: partial(distance, net=random_features())}
 
 
@@ -99,9 +102,14 @@ def rows(name: str, alpha: str, net: Callable, pictures: dict, seen: dict[str, M
     for set_name, images in pictures.items():
         scores = evaluate(net, images, PAPER)
         for distance_name, measure in seen.items():
-            look = appearance(net, images, measure=measure, name=distance_name)
+            look = evaluate_perceptual(net, images, measure=measure, name=distance_name)
             values = (f"{scores.psnr:.4f}", f"{scores.ssim:.4f}", look.measure, f"{look.distance:.5f}")
-            values += (f"{look.spread:.5f}", str(len(images)), f"{look.shift:.3f}", f"{look.worst_shift:.3f}")
+            values += (
+                f"{look.spread('distance'):.5f}",
+                str(len(images)),
+                f"{look.colour_shift:.3f}",
+                f"{look.worst_colour_shift:.3f}",
+            )
             print(name, alpha, set_name, *values, flush=True)
             yield dict(zip(COLUMNS, (name, alpha, set_name, str(PAPER), *values), strict=True))
 
@@ -127,7 +135,7 @@ def main() -> None:
     if options.only and RESULT.exists():
         with RESULT.open(newline="", encoding="utf-8") as file:
             known += [row for row in csv.DictReader(file) if row["model"] not in options.only]
-    files.write_table(RESULT, sorted(known, key=place), COLUMNS)
+    atomic.write_table(RESULT, sorted(known, key=place), COLUMNS)
 
 
 if __name__ == "__main__":

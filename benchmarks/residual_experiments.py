@@ -16,19 +16,21 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from srlib import files
-from srlib.datasets import EVAL_PHOTOS, gather, photo
-from srlib.fitting import score
-from srlib.losses import Weighted, l1
+from srlib.data.datasets import EVAL_PHOTOS, load_training_images, photo
+from srlib.data.streams import PatchStream
+from srlib.io import atomic
+from srlib.losses.pixel import l1
+from srlib.losses.weighted import Weighted
 from srlib.metrics import PAPER
 from srlib.models.blocks import ResidualBlock, he_
 from srlib.models.edsr import EDSR
-from srlib.muon import Muon
-from srlib.patches import PatchStream
 from srlib.resample import resize
-from srlib.run import TrainingError
-from srlib.steps import supervised
-from srlib.training import TrainConfig, cosine, train
+from srlib.training.loop import TrainConfig, train
+from srlib.training.muon import Muon
+from srlib.training.recipe import score
+from srlib.training.run import TrainingError
+from srlib.training.schedules import cosine
+from srlib.training.steps.supervised import supervised
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
 PIXELS = 16 * 16**2  # lr pixels in a batch, where nothing else is said
@@ -37,7 +39,7 @@ Row = dict[str, object]
 
 @cache
 def pictures() -> list[Tensor]:
-    return gather(["packaged"], 192, lambda reason: None)[0]
+    return load_training_images(["packaged"], 192, lambda reason: None)[0]
 
 
 @cache
@@ -66,7 +68,9 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train by L1, the rate along a cosine; the log, its times in seconds of one core."""
     opt = make(net.parameters(), learning_rate)
-    config = TrainConfig(steps, batch=batch, seed=seed, average=0, clip=clip, evaluate_every=every, log_every=log_every)
+    config = TrainConfig(
+        steps, batch=batch, seed=seed, ema_decay=0, max_grad_norm=clip, evaluate_every=every, log_every=log_every
+    )
     start = time.process_time()
     history = train(
         supervised(Weighted(pixel=(1.0, l1))),
@@ -191,7 +195,15 @@ def scaling() -> Iterator[Row]:
         setting = {"width": width, "learning_rate": rate, "residual_scale": factor, "seed": seed}
         try:
             history = fit(
-                net, steps=40, seed=seed, learning_rate=rate, lr_size=8, batch=4, clip=None, log_every=5, evaluate=None
+                net,
+                steps=40,
+                seed=seed,
+                learning_rate=rate,
+                lr_size=8,
+                batch=4,
+                max_grad_norm=None,
+                log_every=5,
+                evaluate=None,
             )
         except TrainingError:  # a loss that is not finite is a result here
             yield setting | {"step": 40, "loss": "inf"}
@@ -245,7 +257,7 @@ def write(name: str, rows: list[Row]) -> None:
     """The rows so far, whole or not at all."""
     rows = [row | {"protocol": str(PAPER) if "psnr" in row else "L1 of RGB"} for row in rows]
     names = dict.fromkeys(key for row in rows for key in row if key != "protocol")
-    files.write_table(RESULTS / f"residual_{name}.csv", rows, [*names, "protocol"])
+    atomic.write_table(RESULTS / f"residual_{name}.csv", rows, [*names, "protocol"])
 
 
 def main() -> None:

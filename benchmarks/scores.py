@@ -10,14 +10,16 @@ from pathlib import Path
 
 from torch import nn
 
-from srlib import checkpoints, files
+from srlib import checkpoints
 from srlib.commands.networks import INTERPOLATORS
-from srlib.datasets import images_of
+from srlib.data.datasets import images_of
+from srlib.io import atomic
 from srlib.metrics import PAPER, evaluate
+from srlib.models.catalogue import CATALOGUE
 
 RESULT = Path(__file__).parent.parent / "data" / "results" / "benchmark.csv"
 SETS = ("Set5", "Set14", "BSD100")
-ORDER = [*INTERPOLATORS, *checkpoints.NETWORKS]
+ORDER = [*INTERPOLATORS, *CATALOGUE]
 COLUMNS = ("model", "scale", "set", "protocol", "psnr", "ssim")
 
 
@@ -57,7 +59,7 @@ def main() -> None:
         parser.error(f"no model {', '.join(sorted(missing))}")
     for found in chosen:
         rows += scored(*found)
-    files.write_table(RESULT, sorted(rows, key=place), COLUMNS)
+    atomic.write_table(RESULT, sorted(rows, key=place), COLUMNS)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
-from srlib import files
 from srlib.cli import main as srlib
-from srlib.logs import read_log
+from srlib.io import atomic
 from srlib.metrics import PAPER
+from srlib.training.logs import read_log
 
 RUNS = {
     "T91 + General100 + BSDS": ["--steps", "12000", "--every", "250"],
@@ -36,7 +36,7 @@ def main() -> None:
                 rows.append({column: (row | extra)[column] for column in COLUMNS})
     target = Path(__file__).parents[1] / "data" / "results" / "speedrun.csv"
     rows = [{key: f"{value:.4f}" if isinstance(value, float) else value for key, value in row.items()} for row in rows]
-    files.write_table(target, rows, COLUMNS)
+    atomic.write_table(target, rows, COLUMNS)
     print(target)
 
 

@@ -14,13 +14,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from srlib import checkpoints, datasets, recipes
-from srlib.fitting import Recipe
-from srlib.losses import Weighted
-from srlib.patches import PatchStream
-from srlib.run import Run
-from srlib.steps import supervised
-from srlib.training import TrainConfig, train
+from srlib import checkpoints
+from srlib.data import datasets
+from srlib.data.streams import PatchStream
+from srlib.losses.weighted import Weighted
+from srlib.recipes.table import RECIPES
+from srlib.training.loop import TrainConfig, train
+from srlib.training.recipe import Recipe
+from srlib.training.run import Run
+from srlib.training.steps.supervised import supervised
 
 PEAK = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L4": 121e12, "T4": 65e12}  # dense bf16 (T4: fp16), vendor's
 
@@ -55,7 +57,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="default: the recipe's")
     options = parser.parse_args()
     device = torch.device(options.device)
-    recipe = recipes.RECIPES[options.network](4)
+    recipe = RECIPES[options.network](4)
     batch = options.batch or recipe.config.batch
     net = recipe.network()
     pictures = [datasets.photo(name) for name in datasets.TRAIN_PHOTOS]
@@ -82,7 +84,7 @@ def main() -> None:
     loss = Weighted(pixel=(1.0, recipe.loss))
     _, history = train(supervised(loss), {"g": net}, {"g": opt}, stream, cfg, device=device)
     row = history[-1]
-    images, waiting = row["images_per_second"], f"{100 * row['waited']:.1f} % of the time waiting for data"
+    images, waiting = row["images_per_second"], f"{100 * row['data_time']:.1f} % of the time waiting for data"
     print(f"  the whole loop         {images:8.1f} images/s, {images / batch:.1f} steps/s; {waiting}")
     with FlopCounterMode(display=False) as counter:
         net(lr).mean().backward()

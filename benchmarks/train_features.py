@@ -14,13 +14,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from srlib import checkpoints, datasets
-from srlib.fitting import commit, device_name, warm_cosine
+from srlib import checkpoints
+from srlib.data import datasets
 from srlib.models.features import FeatureNet, Pretext
-from srlib.muon import Muon
-from srlib.pretext import KINDS, SHRINKS, PretextStream
-from srlib.steps import self_labelled
-from srlib.training import TrainConfig, train
+from srlib.training.loop import TrainConfig, train
+from srlib.training.muon import Muon
+from srlib.training.pretext import DOWNSCALES, TYPES, PretextStream
+from srlib.training.recipe import commit, device_name
+from srlib.training.schedules import warm_cosine
+from srlib.training.steps.self_supervised import self_supervised
 
 ROOT = Path(__file__).parent.parent
 SETS = ("T91", "General100", "BSDS")
@@ -28,13 +30,13 @@ SIZE, LEARNING_RATE, QUESTIONS = 64, 3e-3, 1024
 
 
 def pictures() -> tuple[list[Tensor], list[str]]:
-    there = [name for name in SETS if datasets.find_in(datasets.places(), name)]
-    return datasets.gather(there or [datasets.PACKAGED], SIZE, lambda reason: None)
+    there = [name for name in SETS if datasets.find_in(datasets.search_path(), name)]
+    return datasets.load_training_images(there or [datasets.PACKAGED], SIZE, lambda reason: None)
 
 
 def network(seed: int) -> Pretext:
     torch.manual_seed(seed)
-    return Pretext(net=FeatureNet(), turns=4, shrinks=len(SHRINKS), kinds=len(KINDS))
+    return Pretext(net=FeatureNet(), rotations=4, downscales=len(DOWNSCALES), types=len(TYPES))
 
 
 @torch.no_grad()
@@ -52,7 +54,7 @@ def answered(net: nn.Module, stream: PretextStream) -> dict[str, float]:
     scores = dict(zip(("turn", "shrink", "kind"), right.mean(0).tolist(), strict=True))
     damaged = labels[:, 2] > 0
     scores["strength"] = float(torch.corrcoef(torch.stack([found[damaged, 3], labels[damaged, 3]]))[0, 1])
-    return scores | {name: float(right[labels[:, 2] == i, 2].mean()) for i, name in enumerate(KINDS)}
+    return scores | {name: float(right[labels[:, 2] == i, 2].mean()) for i, name in enumerate(TYPES)}
 
 
 def main() -> None:
@@ -64,9 +66,11 @@ def main() -> None:
     hr, data = pictures()
     held_out = PretextStream([datasets.photo(name) for name in datasets.EVAL_PHOTOS], size=SIZE, seed=1)
     net = network(options.seed)
-    config = TrainConfig(options.steps, batch=16, seed=options.seed, clip=1.0, evaluate_every=500, save_every=250)
+    config = TrainConfig(
+        options.steps, batch=16, seed=options.seed, max_grad_norm=1.0, evaluate_every=500, save_every=250
+    )
     averaged, history = train(
-        self_labelled(),
+        self_supervised(),
         {"g": net},
         {"g": Muon(net.parameters(), LEARNING_RATE)},
         PretextStream(hr, size=SIZE, seed=options.seed),
@@ -81,8 +85,12 @@ def main() -> None:
         "model": "features_v1",
         "scale": 1,
         "recipe": {"batch": config.batch, "seed": config.seed, "precision": config.precision, "size": SIZE}
-        | {"average": config.average, "clip": config.clip, "optimizer": f"Muon, {LEARNING_RATE:g} at the peak"}
-        | {"loss": "pretext_losses", "schedule": warm_cosine.__name__, "shrinks": SHRINKS, "kinds": KINDS},
+        | {
+            "ema_decay": config.ema_decay,
+            "max_grad_norm": config.max_grad_norm,
+            "optimizer": f"Muon, {LEARNING_RATE:g} at the peak",
+        }
+        | {"loss": "pretext_losses", "schedule": warm_cosine.__name__, "downscales": DOWNSCALES, "types": TYPES},
         "data": data,
         "start": None,
         "steps": config.steps,

@@ -26,10 +26,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlib import files, metrics
-from srlib.datasets import EVAL_PHOTOS, photo
+from srlib import metrics
+from srlib.data.datasets import EVAL_PHOTOS, photo
 from srlib.degradations import JPEG, Blur, gaussian_kernel
-from srlib.perceptual import NAME, distance, own_features, random_features
+from srlib.io import atomic
+from srlib.losses.perceptual import NAME, distance, random_features, srlib_features
 from srlib.resample import resize
 from srlib.warp import flow, translate
 
@@ -82,7 +83,7 @@ def jpeg(patch: Tensor, target: float) -> Tensor:
 
 
 def unseen(patch: Tensor, target: float, rng: torch.Generator) -> Pictures:
-    """Damages that `srlib.pretext` has not."""
+    """Damages that `srlib.training.pretext` has not."""
     rows = torch.zeros(SIDE, 1)
     rows[::4] = -1
     hit = (torch.rand(patch.shape[-2:], generator=rng) < 0.05).float()
@@ -158,7 +159,7 @@ MEASURES: dict[str, list[Callable[[Tensor, Tensor], Tensor]]] = {
     "PSNR": [lambda a, b: -(100 * metrics.psnr(a, b)).round() / 100],
     "SSIM": [lambda a, b: -metrics.ssim(a, b)],
     "random features": [partial(distance, net=random_features(seed)) for seed in range(SEEDS)],
-    NAME: [partial(distance, net=own_features())],
+    NAME: [partial(distance, net=srlib_features())],
 }
 
 
@@ -202,7 +203,7 @@ def main() -> None:
     for line in rows:
         if line["closer"] == "all":
             print(*(line[key] for key in ("test", "measure", "agreement", "low", "high")))
-    files.write_table(RESULT, rows)
+    atomic.write_table(RESULT, rows)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from srlib.cli import main as srlib
 from srlib.inference import upscale
 from srlib.models.edsr import edsr_small
 from srlib.models.fcn import espcn
-from srlib.models.interpolation import bicubic
+from srlib.models.interpolators import bicubic
 
 HEIGHT, WIDTH = 3000, 4000
 # Weights are random: they change neither time nor memory.

@@ -1,10 +1,8 @@
 """Trained networks on disk: weights in safetensors, and beside them a card in JSON that says what they are."""
 
-import copy
 import hashlib
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -13,29 +11,10 @@ from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 from torch import nn
 
-from srlib import files
-from srlib.datasets import data_folder
-from srlib.models import edsr, esrgan, fcn, johnson, srgan
+from srlib.data.datasets import data_folder
+from srlib.io import atomic
+from srlib.models.catalogue import CATALOGUE
 
-# Every network that a checkpoint can hold, by the name on its card. A card names a row of this table and nothing
-# else, so that reading one never runs code of its writer.
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {
-    "srcnn": fcn.srcnn,
-    "fsrcnn": fcn.fsrcnn,
-    "espcn": fcn.espcn,
-    "vdsr": fcn.vdsr,
-    "srresnet": srgan.srresnet,
-    "edsr_small": edsr.edsr_small,
-    "edsr_baseline": edsr.edsr_baseline,
-    "edsr": edsr.edsr,
-    "mdsr": edsr.mdsr,
-    "johnson_pixel": johnson.johnson_small,
-    "johnson": johnson.johnson_small,  # with another loss than the row before; so with those below
-    "srgan": srgan.srresnet,
-    "rrdbnet": esrgan.rrdbnet,
-    "rrdb_psnr_small": esrgan.rrdb_small,
-    "esrgan_small": esrgan.rrdb_small,
-}
 LARGEST = 4_000_000_000  # bytes
 
 
@@ -46,18 +25,18 @@ class CheckpointError(ValueError):
 def build(model: str, scale: int) -> nn.Module:
     """A network by the name on its card, with untrained weights.
 
-    Raises: CheckpointError for a name that is not in `NETWORKS`; ValueError for a scale it does not have.
+    Raises: CheckpointError for a name that is not in the catalogue; ValueError for a scale it does not have.
     """
-    if model not in NETWORKS:
-        raise CheckpointError(f"no network {model!r}; there are {', '.join(NETWORKS)}")
-    return NETWORKS[model](scale)
+    if model not in CATALOGUE:
+        raise CheckpointError(f"no network {model!r}; there are {', '.join(CATALOGUE)}")
+    return CATALOGUE[model].build(scale)
 
 
 def save(net: nn.Module, path: str | os.PathLike, card: dict, *, half: bool = False) -> Path:
     """Write `path` (.safetensors) and its card beside it (.json), each whole or not at all.
 
     Args:
-        card: at least "model", a name in `NETWORKS`, and "scale"; sha256, parameters and precision are added.
+        card: at least "model", a name in the catalogue, and "scale"; sha256, parameters and precision are added.
         half: keep 16 of the 32 bits of each number; half the file, and some 0.001 dB.
 
     Raises: CheckpointError for a card without model or scale, or another suffix.
@@ -76,8 +55,8 @@ def save(net: nn.Module, path: str | os.PathLike, card: dict, *, half: bool = Fa
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, content)
-    files.write(path.with_suffix(".json"), (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())
+    atomic.write(path, content)
+    atomic.write(path.with_suffix(".json"), (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())
     return path
 
 
@@ -93,7 +72,7 @@ def load(model: str | os.PathLike, scale: int | None = None) -> nn.Module:
     """
     path = locate(model, scale)
     card = read_card(path)
-    tensors = _tensors(path, card)
+    tensors = read_tensors(path, card)
     scale = scale or card["scale"]
     if scale not in scales_of(card):
         raise CheckpointError(f"{path}: was trained for ×{', ×'.join(map(str, scales_of(card)))}, not ×{scale}")
@@ -106,7 +85,7 @@ def load(model: str | os.PathLike, scale: int | None = None) -> nn.Module:
 
 
 def weights_of(model: str, path: str | os.PathLike) -> dict[str, torch.Tensor]:
-    """The numbers in a file that `save` wrote, by name; for networks that enlarge nothing and are not in `NETWORKS`.
+    """The numbers in a file that `save` wrote, by name; for networks that enlarge nothing and are not in the catalogue.
 
     Raises: CheckpointError for a file that `load` would refuse, and where its card names another network.
     """
@@ -114,7 +93,7 @@ def weights_of(model: str, path: str | os.PathLike) -> dict[str, torch.Tensor]:
     card = read_card(path)
     if card["model"] != model:
         raise CheckpointError(f"{path}: holds {card['model']}, not {model}")
-    return _tensors(path, card)
+    return read_tensors(path, card)
 
 
 def locate(model: str | os.PathLike, scale: int | None = None) -> Path:
@@ -179,61 +158,7 @@ def read_card(path: str | os.PathLike) -> dict:
     return card
 
 
-def warm_start(net: nn.Module, path: str | os.PathLike) -> tuple[list[str], list[str]]:
-    """Copy what fits by name and shape from a checkpoint of another network or scale: (copied, left as they were).
-
-    EDSR for ×3 and ×4 starts from the body of ×2 in this way (Lim et al., CVPRW 2017, sec. 3.2).
-
-    Raises: CheckpointError for a file that `load` would refuse, and where nothing fits.
-    Differs from the paper: nothing known.
-    """
-    path = Path(path)
-    tensors, own = _tensors(path, read_card(path)), net.state_dict()
-    copied = [name for name, value in own.items() if name in tensors and tensors[name].shape == value.shape]
-    if not copied:
-        raise CheckpointError(f"{path}: nothing in it fits {type(net).__name__}")
-    with torch.no_grad():
-        for name in copied:
-            own[name].copy_(tensors[name])
-    return copied, [name for name in own if name not in copied]
-
-
-@torch.no_grad()
-def interpolate(a: nn.Module | str | os.PathLike, b: nn.Module | str | os.PathLike, alpha: float) -> nn.Module:
-    """(1 − α) · a + α · b, weight by weight, as a new network (Wang et al., ECCVW 2018, eq. 4).
-
-    Only sensible where one was trained from the other: the weights of two runs do not lie on the same slope.
-
-    Args:
-        a, b: networks, or what `load` takes.
-        alpha: 0 is a and 1 is b, to the bit.
-
-    Raises: ValueError for α outside [0, 1]; CheckpointError for networks that are not built alike.
-    Differs from the paper: batch norm's statistics are interpolated too, which the paper's network has not; integers,
-        such as its count of batches, are those of the nearer network.
-    """
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha must lie between 0 (the first network) and 1 (the second), got {alpha}")
-    a, b = (net if isinstance(net, nn.Module) else load(net) for net in (a, b))
-    theirs = b.state_dict()
-    mixed = copy.deepcopy(a).eval().requires_grad_(False)
-    alike = str(a) == str(b) and getattr(a, "scale", None) == getattr(b, "scale", None)
-    if not alike or mixed.state_dict().keys() != theirs.keys():
-        raise CheckpointError(f"cannot interpolate {_kind(a)} and {_kind(b)}: they are not built alike")
-    for name, value in mixed.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(theirs[name].to(value), alpha)
-        elif alpha > 0.5:
-            value.copy_(theirs[name])
-    return mixed
-
-
-def _kind(net: nn.Module) -> str:
-    parameters = sum(p.numel() for p in net.parameters())
-    return f"{type(net).__name__} ×{getattr(net, 'scale', '?')} of {parameters:,} parameters"
-
-
-def _tensors(path: Path, card: dict) -> dict[str, torch.Tensor]:
+def read_tensors(path: Path, card: dict) -> dict[str, torch.Tensor]:
     """The numbers in a file, after its checksum; no pickle is ever opened."""
     if path.stat().st_size > LARGEST:
         raise CheckpointError(f"{path}: has {path.stat().st_size} bytes, too many for a checkpoint")

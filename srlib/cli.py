@@ -8,7 +8,7 @@ import torch
 
 from srlib.commands import evaluate, export, fetch, models, train, upscale
 from srlib.commands.arguments import complain
-from srlib.fetching import FetchError
+from srlib.data.fetch import FetchError
 
 COMMANDS = (upscale, train, evaluate, fetch, models, export)
 

@@ -85,11 +85,11 @@ class Blur:
     """Convolution with `kernel` (kh, kw), odd sizes, centre on the middle tap; the picture keeps its size.
 
     Args:
-        boundary: "mirror" (half-sample symmetric, as `resize`), "periodic", or "zero".
+        boundary: "symmetric" (half-sample symmetric, as `resize`), "periodic", or "zero".
     """
 
     kernel: Tensor
-    boundary: str = "mirror"
+    boundary: str = "symmetric"
     linear = True
 
     def __post_init__(self) -> None:
@@ -97,8 +97,8 @@ class Blur:
             raise ValueError(f"Blur needs a kernel (kh, kw), got shape {tuple(self.kernel.shape)}")
         for size in self.kernel.shape:
             _odd(size)
-        if self.boundary not in ("mirror", "periodic", "zero"):
-            raise ValueError(f"boundary must be mirror, periodic or zero, got {self.boundary!r}")
+        if self.boundary not in ("symmetric", "periodic", "zero"):
+            raise ValueError(f"boundary must be symmetric, periodic or zero, got {self.boundary!r}")
 
     def __call__(self, image: Tensor, rng: torch.Generator | None = None) -> Tensor:
         height, width = self.kernel.shape
@@ -123,7 +123,7 @@ def _pad(image: Tensor, margin: int, dim: int, boundary: str) -> Tensor:
     index = torch.arange(-margin, n + margin, device=image.device)
     if boundary == "periodic":
         return image.index_select(dim, index % n)
-    if boundary == "mirror":
+    if boundary == "symmetric":
         return image.index_select(dim, mirrored(index, n))
     return F.pad(image, (margin, margin) if dim == -1 else (0, 0, margin, margin))
 

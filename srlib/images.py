@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlib.photo import ImageError, Photo, load, quantise, save, to_float
+from srlib.io.codecs import ImageError, Photo, load, quantise, save, to_float
 
 __all__ = ["ImageError", "Photo", "from_uint8", "from_ycbcr", "grey", "load", "read", "save", "to_uint8", "to_y",
            "to_ycbcr", "write"]  # fmt: skip

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from srlib.images import from_ycbcr, to_ycbcr
 from srlib.resample import resize
-from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
+from srlib.self_ensemble import SelfEnsemble
+from srlib.warp import dihedral, inverse_dihedral
 
 TILE = 256
 _PROBES = (64, 128, 256)  # lr pixels; a network that still looks further than the last half has no finite reach
@@ -27,67 +28,55 @@ def upscale(
     """`net(lr)` in tiles, so that memory does not grow with the picture; the result is that of one big call.
 
     Each tile is computed with `overlap` pixels more on every side, which are then cut off. Where the overlap is at
-    least the reach of the network, nothing that enters a kept pixel is missing, and there is no seam.
+    least the receptive radius of the network, nothing that enters a kept pixel is missing, and there is no seam. For a
+    network that treats blocks of pixels as one (its attribute `multiple`: RRDBNet that folds), tiles begin at
+    multiples of the block's side, since where a block begins changes the result.
 
     A network for one channel enlarges the luma (`to_ycbcr`) of an RGB picture, and bicubic interpolation the chroma,
     as the papers on luma made their figures. A grey picture is its own luma; a network for RGB is given it three
     times, and the result is the mean of its channels. `metrics.evaluate` does the same.
 
     Args:
-        net: with attribute `scale`, and `channels` if it is not free; its training mode is restored afterwards.
-        tile: side in lr pixels; None: the whole picture at once.
-        overlap: in lr pixels; None: `reach(net)`, measured.
-        ensemble: `Ensemble(net)`; eight times the work.
+        net: with attribute `scale`, `channels` if it is not free, and `frames` and `multiple` if they are not 1; its
+            training mode is restored afterwards.
+        tile: side in lr pixels, rounded down to a multiple of `multiple`; None: the whole picture at once.
+        overlap: in lr pixels, rounded up to such a multiple; None: `receptive_radius(net)`, measured.
+        ensemble: `SelfEnsemble(net)`; eight times the work.
         progress: called with (tiles done, tiles in all) after each tile.
 
-    Shapes: lr (N, C, h, w) in [0, 1] -> sr (N, C', scale·h, scale·w), not clamped; C' = C for C = 1 and 3.
+    Shapes: lr (N, C, h, w) in [0, 1], or a clip (N, T, C, h, w) for a network of several frames -> sr
+        (N, C', scale·h, scale·w), not clamped; C' = C for C = 1 and 3.
     Raises: TypeError for integer images; ValueError for an impossible tile, or for a network that looks at the whole
         picture, for which no overlap is right.
     """
     if not lr.is_floating_point():
         raise TypeError(f"upscale needs a float image in [0, 1], got {lr.dtype}; convert with srlib.images")
-    if lr.ndim != 4 or 0 in lr.shape:
-        raise ValueError(f"upscale needs lr (N, C, h, w) that is not empty, got shape {tuple(lr.shape)}")
+    clip = getattr(net, "frames", 1) > 1
+    if lr.ndim != 4 + clip or 0 in lr.shape:
+        need = "a clip (N, T, C, h, w)" if clip else "lr (N, C, h, w)"
+        raise ValueError(f"upscale needs {need} that is not empty, got shape {tuple(lr.shape)}")
     if (tile is not None and tile < 1) or (overlap is not None and overlap < 0):
         raise ValueError(f"tile must be at least 1 and overlap at least 0, got {tile} and {overlap}")
     modes = [(module, module.training) for module in net.modules()]  # a wrapper's mode need not be its network's
     net.eval()
     try:
-        run = _in_colour(Ensemble(net) if ensemble else net, lr.shape[1])
+        run = _in_colour(SelfEnsemble(net) if ensemble else net, lr.shape[-3])
         if tile is None or max(lr.shape[-2:]) <= tile:
             sr = run(lr)
             if progress:
                 progress(1, 1)
             return sr
         if overlap is None:
-            channels = getattr(net, "channels", None) or lr.shape[1]
-            overlap = reach(net, channels, lr.device, lr.dtype)  # 2 at least: enough for the chroma's bicubic
+            channels = getattr(net, "channels", None) or lr.shape[-3]
+            overlap = receptive_radius(
+                net, channels, lr.device, lr.dtype
+            )  # 2 at least: enough for the chroma's bicubic
+        block = getattr(net, "multiple", 1)
+        tile, overlap = max(block, tile // block * block), -(-overlap // block) * block
         return _tiled(run, net.scale, lr, tile, overlap, progress)
     finally:
         for module, training in modes:
             module.training = training
-
-
-class Ensemble(nn.Module):
-    """The mean of what a network makes of the eight flips and turns, turned back (Timofte et al., CVPR 2016).
-
-    EDSR's "+". The mean is taken in floating point.
-
-    Shapes: as of `net`.
-    Differs from the paper: nothing known.
-    """
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-        self.scale = net.scale
-        self.channels = getattr(net, "channels", None)
-
-    def forward(self, lr: Tensor) -> Tensor:
-        total = inverse_dihedral(self.net(dihedral(lr, 0)), 0)
-        for k in DIHEDRAL[1:]:
-            total = total + inverse_dihedral(self.net(dihedral(lr, k)), k)
-        return total / len(DIHEDRAL)
 
 
 def _in_colour(net: nn.Module, channels: int) -> Callable[[Tensor], Tensor]:
@@ -99,7 +88,7 @@ def _in_colour(net: nn.Module, channels: int) -> Callable[[Tensor], Tensor]:
         return from_ycbcr(torch.cat([y, resize(picture[:, 1:], net.scale).to(y)], 1))
 
     def grey(lr: Tensor) -> Tensor:
-        return net(lr.expand(-1, 3, -1, -1)).mean(1, keepdim=True)
+        return net(lr.expand(*lr.shape[:-3], 3, -1, -1)).mean(1, keepdim=True)
 
     return {(1, 3): luma, (3, 1): grey}.get((getattr(net, "channels", None), channels), net)
 
@@ -138,11 +127,13 @@ def _spans(n: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int
 
 
 @torch.no_grad()
-def reach(net: nn.Module, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32) -> int:
-    """How far into a tile its edge is felt, in lr pixels: half the receptive field, measured.
+def receptive_radius(
+    net: nn.Module, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> int:
+    """How far into a tile its edge is felt, in lr pixels: half the receptive field, measured, a little too far.
 
     A random picture is enlarged whole, and again after its left (right, upper, lower) half is cut off. Near the cut
-    the two differ, since a network pads there; the reach is how far.
+    the two differ, since a network pads there; the radius is how far.
 
     Raises: ValueError when the difference reaches across the largest probe: attention over the whole picture, global
         pooling, or a very deep network. Give `overlap` then.
@@ -151,7 +142,8 @@ def reach(net: nn.Module, channels: int, device: torch.device | None = None, dty
     rounding = max(1e-6, 4 * torch.finfo(dtype).eps)
     for size in _PROBES:
         half = size // 2
-        picture = torch.rand(1, channels, size, size, generator=rng).to(device, dtype)
+        frames = (net.frames,) if getattr(net, "frames", 1) > 1 else ()
+        picture = torch.rand(1, *frames, channels, size, size, generator=rng).to(device, dtype)
         whole = net(picture)
         farthest = 0
         for side in (0, 1, 4, 6):  # the symmetry that brings this side to the left

@@ -14,7 +14,7 @@ from srlib.resample import resize
 COLOURS = {"y": "Y (BT.601 studio)", "y_full": "Y (full range)", "rgb": "RGB"}
 
 
-def mse(sr: Tensor, hr: Tensor) -> Tensor:
+def mean_squared_error(sr: Tensor, hr: Tensor) -> Tensor:
     """Mean squared error of each picture.
 
     Shapes: sr, hr (N, C, H, W) in [0, 1] -> (N,).
@@ -33,7 +33,7 @@ def psnr(sr: Tensor, hr: Tensor) -> Tensor:
     Raises: TypeError for integer images, ValueError for unequal shapes or values far outside [0, 1].
     Differs from the paper: nothing known; piq and BasicSR bound the value for equal pictures, this does not.
     """
-    return -10 * mse(sr, hr).log10()
+    return -10 * mean_squared_error(sr, hr).log10()
 
 
 def ssim(sr: Tensor, hr: Tensor, *, window: int = 11, sigma: float = 1.5) -> Tensor:
@@ -149,30 +149,55 @@ PAPER = Protocol("y", None, 8)
 
 
 @dataclass(frozen=True)
-class Scores:
-    """PSNR and SSIM of one upscaler on a set: one row for each picture, and their means."""
+class SetScores:
+    """Scores of one upscaler on a set: one row for each picture, their means, and how far the pictures lie apart.
 
-    scale: float
+    Args:
+        rows: name, and the scores of that picture by their names.
+    """
+
     protocol: str
     rows: tuple[dict, ...]
+
+    def mean(self, score: str) -> float:
+        """Mean of the pictures' scores."""
+        return sum(row[score] for row in self.rows) / len(self.rows)
+
+    def spread(self, score: str) -> float:
+        """The pictures' standard deviation about that mean; 0 for a single one."""
+        mean = self.mean(score)
+        return (sum((row[score] - mean) ** 2 for row in self.rows) / max(1, len(self.rows) - 1)) ** 0.5
+
+    def as_dict(self) -> dict:
+        """For a file: the protocol, of each score its mean and under "spread" its spread, and the rows."""
+        names = [name for name in self.rows[0] if name != "name"]
+        return {
+            "protocol": self.protocol,
+            **{name: self.mean(name) for name in names},
+            "spread": {name: self.spread(name) for name in names},
+            "images": [dict(row) for row in self.rows],
+        }
+
+
+@dataclass(frozen=True)
+class Scores(SetScores):
+    """PSNR and SSIM of one upscaler on a set."""
+
+    scale: float
 
     @property
     def psnr(self) -> float:
         """Mean of the pictures' PSNRs, not the PSNR of their mean error."""
-        return sum(row["psnr"] for row in self.rows) / len(self.rows)
+        return self.mean("psnr")
 
     @property
     def ssim(self) -> float:
-        return sum(row["ssim"] for row in self.rows) / len(self.rows)
+        """Mean of the pictures' SSIMs."""
+        return self.mean("ssim")
 
     def as_dict(self) -> dict:
-        return {
-            "scale": self.scale,
-            "protocol": self.protocol,
-            "psnr": self.psnr,
-            "ssim": self.ssim,
-            "images": [dict(row) for row in self.rows],
-        }
+        """As `SetScores.as_dict`, with the scale."""
+        return {"scale": self.scale} | super().as_dict()
 
     def _repr_markdown_(self) -> str:
         lines = [f"| ×{self.scale:g}: {self.protocol} | PSNR (dB) | SSIM |", "|:--|--:|--:|"]
@@ -204,7 +229,7 @@ def evaluate(
     rows = tuple(_rows(net, images, protocol, degrade))
     if not rows:
         raise ValueError("evaluate got no pictures")
-    return Scores(net.scale, protocol.describe(f"{math.ceil(net.scale)}"), rows)
+    return Scores(protocol.describe(f"{math.ceil(net.scale)}"), rows, net.scale)
 
 
 def _rows(net: Callable, images: Iterable, protocol: Protocol, degrade: Callable) -> Iterator[dict]:

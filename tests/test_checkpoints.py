@@ -10,19 +10,11 @@ import torch
 from torch import nn
 
 from srlib import checkpoints
-from srlib.checkpoints import (
-    NETWORKS,
-    CheckpointError,
-    build,
-    interpolate,
-    load,
-    read_card,
-    save,
-    shipped,
-    warm_start,
-    weights_of,
-)
+from srlib.checkpoints import CheckpointError, build, load, read_card, save, shipped, weights_of
+from srlib.models.catalogue import CATALOGUE
 from srlib.models.srgan import SRResNet
+from srlib.network_interpolation import interpolate_networks
+from srlib.training.warm_start import warm_start
 
 
 def network(model="espcn", scale=2, seed=0):
@@ -47,7 +39,7 @@ def with_sum(path):
     rewrite(path, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
-@pytest.mark.parametrize("model", [name for name in NETWORKS if name not in ("edsr", "rrdbnet")])  # 170 and 67 MB
+@pytest.mark.parametrize("model", [name for name in CATALOGUE if name not in ("edsr", "rrdbnet")])  # 170 and 67 MB
 def test_what_is_saved_comes_back(tmp_path, model):
     net = network(model, 3).eval()
     path = save(net, tmp_path / "new" / f"{model}_x3.safetensors", {"model": model, "scale": 3})
@@ -353,7 +345,7 @@ def ends():
 def test_between_two_networks_every_number_lies_between(ends):
     a, b = (net.state_dict() for net in ends)
     for alpha in (0.25, 0.8):
-        net = interpolate(*ends, alpha)
+        net = interpolate_networks(*ends, alpha)
         assert net.scale == 2 and not net.training and not any(p.requires_grad for p in net.parameters())
         for name, value in net.state_dict().items():
             if value.is_floating_point():
@@ -366,7 +358,7 @@ def test_the_ends_of_interpolation_are_exact_and_left_alone(ends):
     before = [{name: value.clone() for name, value in net.state_dict().items()} for net in ends]
     lr = torch.rand(1, 3, 9, 7)
     for alpha, end in ((0, ends[0]), (1, ends[1])):
-        net = interpolate(*ends, alpha)
+        net = interpolate_networks(*ends, alpha)
         assert all(torch.equal(value, end.state_dict()[name]) for name, value in net.state_dict().items())
         assert torch.equal(net(lr), end.eval()(lr))
         net.tail.weight.zero_()
@@ -376,7 +368,7 @@ def test_the_ends_of_interpolation_are_exact_and_left_alone(ends):
 
 
 def test_the_steps_between_are_a_line(ends):
-    shares = [interpolate(*ends, alpha / 10).head[0].weight for alpha in range(11)]
+    shares = [interpolate_networks(*ends, alpha / 10).head[0].weight for alpha in range(11)]
     first, last = shares[0], shares[-1]
     distances = torch.stack([(weight - first).norm() / (last - first).norm() for weight in shares])
     torch.testing.assert_close(distances, torch.linspace(0, 1, 11), atol=1e-6, rtol=0)
@@ -387,11 +379,11 @@ def test_interpolation_reads_files_and_names(tmp_path, monkeypatch):
     for seed, model in enumerate(("rrdb_psnr_small", "esrgan_small")):  # the same network under two names
         path = tmp_path / "checkpoints" / f"{model}_x4.safetensors"
         save(network(model, 4, seed), path, {"model": model, "scale": 4})
-    found = interpolate("rrdb_psnr_small", path, 1.0)
+    found = interpolate_networks("rrdb_psnr_small", path, 1.0)
     assert found.scale == 4 and torch.equal(found.head.weight, load("esrgan_small").head.weight)
-    assert interpolate(load("rrdb_psnr_small"), "esrgan_small", 0.5).head.weight.isfinite().all()
+    assert interpolate_networks(load("rrdb_psnr_small"), "esrgan_small", 0.5).head.weight.isfinite().all()
     with pytest.raises(CheckpointError, match="no trained network 'esrgan'"):
-        interpolate("esrgan", path, 0.5)
+        interpolate_networks("esrgan", path, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -406,18 +398,18 @@ def test_interpolation_reads_files_and_names(tmp_path, monkeypatch):
 def test_different_networks_are_not_mixed(ends, other, kind):
     message = f"cannot interpolate SRResNet ×2 of 5,274 .* and {kind}.* not built alike"
     with pytest.raises(CheckpointError, match=message):
-        interpolate(ends[0], other(), 0.5)
+        interpolate_networks(ends[0], other(), 0.5)
 
 
 def test_one_network_set_to_two_scales_is_not_mixed():
     with pytest.raises(CheckpointError, match="MDSR ×2 of .* and MDSR ×4 of"):
-        interpolate(build("mdsr", 2), build("mdsr", 4), 0.5)
+        interpolate_networks(build("mdsr", 2), build("mdsr", 4), 0.5)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
 def test_only_what_lies_between_is_made(ends, alpha):
     with pytest.raises(ValueError, match=f"between 0 .* and 1 .*, got {alpha}"):
-        interpolate(*ends, alpha)
+        interpolate_networks(*ends, alpha)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_blur_is_a_convolution_not_a_correlation():
     torch.testing.assert_close(Blur(kernel)(image)[0, 0, 2:5, 2:7], kernel)
 
 
-@pytest.mark.parametrize("boundary, mode", [("mirror", "reflect"), ("periodic", "wrap"), ("zero", "constant")])
+@pytest.mark.parametrize("boundary, mode", [("symmetric", "reflect"), ("periodic", "wrap"), ("zero", "constant")])
 def test_blur_equals_scipy(boundary, mode):
     from scipy.ndimage import convolve
 
@@ -135,7 +135,7 @@ def test_chain_is_reproducible_and_in_order():
         (lambda: motion_kernel(-1, 0), "positive"),
         (lambda: Blur(torch.ones(2, 3)), "odd"),
         (lambda: Blur(torch.ones(3)), r"\(kh, kw\)"),
-        (lambda: Blur(torch.ones(3, 3), "reflect"), "mirror, periodic or zero"),
+        (lambda: Blur(torch.ones(3, 3), "reflect"), "symmetric, periodic or zero"),
         (lambda: Decimate(2, 2), "offset < scale"),
         (lambda: Degradation(GaussianNoise(0.1), Decimate(2)), "before noise"),
         (lambda: Degradation(Decimate(2)).adjoint(torch.rand(1, 1, 4, 4), (9, 9)), "degrades to"),

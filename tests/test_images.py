@@ -10,7 +10,8 @@ import tifffile
 import torch
 from PIL import Image
 
-from srlib import images, photo
+from srlib import images
+from srlib.io import codecs
 
 RGB = np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 65536, (11, 17, 4), dtype=np.uint16)
@@ -141,7 +142,7 @@ def test_flipped_bytes_never_escape_as_another_error(tmp_path, seed):
     rng = np.random.default_rng(seed)
     for extension in ("png", "jpg", "webp", "tif", "bmp"):
         buffer = io.BytesIO()
-        Image.fromarray(RGB).save(buffer, photo.FORMATS["." + extension])
+        Image.fromarray(RGB).save(buffer, codecs.FORMATS["." + extension])
         data = bytearray(buffer.getvalue())
         for _ in range(20):
             damaged = bytearray(data)

@@ -5,10 +5,11 @@ import torch
 from torch import nn
 
 from srlib import images, metrics
-from srlib.inference import Ensemble, reach, upscale
+from srlib.inference import receptive_radius, upscale
 from srlib.models.edsr import edsr_small
 from srlib.models.fcn import espcn, fsrcnn
-from srlib.models.interpolation import bicubic, lanczos, nearest
+from srlib.models.interpolators import bicubic, lanczos, nearest
+from srlib.self_ensemble import SelfEnsemble
 from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
 
 
@@ -58,8 +59,8 @@ def test_too_small_an_overlap_does_leave_a_seam(net):
 
 
 def test_reach_is_half_the_receptive_field_and_a_margin(net):
-    assert 4 <= reach(net, 3) <= 6 + 2
-    assert reach(bicubic(2), 1) == 2 + 2
+    assert 4 <= receptive_radius(net, 3) <= 6 + 2
+    assert receptive_radius(bicubic(2), 1) == 2 + 2
 
 
 def test_networks_that_see_everything_are_refused():
@@ -86,7 +87,7 @@ def test_ensemble_is_the_mean_over_the_square(net):
 def test_a_wrapper_in_training_mode_does_not_switch_its_network_to_it():
     inner = nn.Sequential(nn.BatchNorm2d(3), nn.Upsample(scale_factor=2)).eval()
     inner.scale, inner.channels = 2, 3
-    wrapper = Ensemble(inner)  # a fresh module is in training mode
+    wrapper = SelfEnsemble(inner)  # a fresh module is in training mode
     upscale(wrapper, torch.rand(1, 3, 5, 6))
     assert wrapper.training and not any(module.training for module in inner.modules())
 
@@ -190,8 +191,8 @@ def test_what_is_written_is_what_is_scored(make, channels):
 
 def test_the_ensemble_is_a_network(net):
     lr = torch.rand(1, 3, 9, 14)
-    ensemble = Ensemble(net)
-    assert ensemble.scale == 3 and ensemble.channels is None and Ensemble(espcn(2)).channels == 1
+    ensemble = SelfEnsemble(net)
+    assert ensemble.scale == 3 and ensemble.channels is None and SelfEnsemble(espcn(2)).channels == 1
     with torch.no_grad():
         assert torch.equal(ensemble(lr), upscale(net, lr, ensemble=True))
 

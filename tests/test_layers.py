@@ -5,31 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import srlib
 
 PACKAGE = Path(srlib.__file__).parent
 LONGEST = 260
 
-# Lowest first. A module imports from its own layer and from those below; "models.*" and "exercises.*" stand
-# for every file of the folder that is not named itself.
+# Folders and modules beside them, lowest first: each imports from itself and from those before it.
 LAYERS = [
-    {"files", "images", "photo"},
-    {"resample", "frequency", "warp", "synthetic", "leaves"},
-    {"degradations", "deconvolution", "deconvolution_boundary", "deconvolution_iterative"}
-    | {"registration", "observation", "fusion", "multiframe", "metrics"}
-    | {"losses", "adversarial", "models.blocks", "models.upscalers"},
-    {"models.*", "datasets", "patches", "inference", "checkpoints", "fetching", "downloading"}
-    | {"weights", "pretext", "perceptual", "appearance", "exporting"},
-    {"training", "run", "logs", "muon"},
-    {"steps"},
-    # what a notebook shows and checks: nothing but the commands may stand on it
-    {"budget", "page", "source", "plotting", "widgets", "exercises", "exercises.*"}
-    | {"widget_html", "widget_live", "widget_explore", "widget_playground", "live"},
-    {"recipes", "recipes_paper", "fitting", "gan", "cli", "commands.*", "__main__"},
+    *("io", "images", "resample", "frequency", "warp", "degradations", "metrics", "deconvolution", "burst"),
+    *("data", "models", "self_ensemble", "inference", "checkpoints", "network_interpolation", "onnx_export"),
+    *("losses", "evaluation", "training", "recipes"),
+    *("notebook", "exercises", "commands", "cli", "__main__"),  # nothing below may import these
 ]
-FOLDERS = ("", "models", "commands")  # their __init__ is empty of code
+LIBRARY = LAYERS[: LAYERS.index("notebook")]
 FORBIDDEN = {"torchvision", "basicsr", "kornia", "piq", "torchmetrics"}
 
 
@@ -40,13 +28,15 @@ def name_of(path: Path) -> str:
 
 
 MODULES = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if "_data" not in path.parts}
+FOLDERS = {name for name, path in MODULES.items() if path.name == "__init__.py" and name != "exercises"}
+CODE = [name for name in MODULES if name not in FOLDERS]
 
 
-def layer_of(module: str) -> int | None:
-    folder = module.partition(".")[0] + ".*"
-    exact = [i for i, layer in enumerate(LAYERS) if module in layer]
-    shared = [i for i, layer in enumerate(LAYERS) if folder in layer]
-    return (exact or shared or [None])[0]
+def place(module: str) -> int:
+    """How high a module stands."""
+    folder = module.partition(".")[0]
+    assert folder in LAYERS, f"srlib/{module}: enter {folder} in LAYERS, tests/test_layers.py"
+    return LAYERS.index(folder)
 
 
 def imports(module: str) -> set[str]:
@@ -67,46 +57,36 @@ def inner_imports(module: str) -> set[str]:
     return {name.removeprefix("srlib.") for name in imports(module) if name.startswith("srlib.")}
 
 
-def code_modules() -> list[str]:
-    """Every module but the package's own `__init__` and those of `FOLDERS`."""
-    return [name for name in MODULES if name not in FOLDERS]
-
-
-@pytest.mark.parametrize("module", code_modules())
-def test_every_module_has_its_layer(module):
-    assert layer_of(module) is not None, f"srlib.{module} is not in the table of layers above"
-
-
-@pytest.mark.parametrize("module", code_modules())
-def test_imports_point_down(module):
-    for other in inner_imports(module):
-        assert layer_of(other) is not None, f"srlib.{module} imports srlib.{other}, which is no module"
-        assert layer_of(other) <= layer_of(module), f"srlib.{module} imports srlib.{other}, which is above it"
+def test_imports_point_down():
+    for module in CODE:
+        for other in inner_imports(module):
+            assert other in MODULES, f"srlib.{module} imports srlib.{other}, which is no module"
+            assert place(other) <= place(module), f"srlib.{module} imports srlib.{other}, which is above it"
 
 
 def test_no_import_goes_in_a_circle():
-    below = {module: inner_imports(module) - {module} for module in code_modules()}
+    below = {module: inner_imports(module) - {module} for module in CODE}
     while free := [module for module, others in below.items() if not others & below.keys()]:
         for module in free:
             del below[module]
     assert below == {}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_module_imports_what_srlib_does_without(module):
-    assert not {name.partition(".")[0] for name in imports(module)} & FORBIDDEN
+def test_no_module_imports_what_srlib_does_without():
+    found = {module: {name.partition(".")[0] for name in imports(module)} & FORBIDDEN for module in MODULES}
+    assert {module: names for module, names in found.items() if names} == {}
 
 
-@pytest.mark.parametrize("module", FOLDERS)
-def test_packages_import_nothing(module):
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+def test_packages_import_nothing():
+    for path in PACKAGE.rglob("__init__.py"):
+        if path.parent.name != "exercises" and "_data" not in path.parts:  # whose one function every chapter calls
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)], path
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_modules_are_short(module):
-    lines = len(MODULES[module].read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST, f"{lines} lines; split it by idea"
+def test_modules_are_short():
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}, "split it by idea"
 
 
 def loaded_by(statement: str, *names: str) -> str:
@@ -122,6 +102,5 @@ def test_importing_srlib_loads_nothing_heavy():
 
 
 def test_the_library_loads_no_notebook_parts():
-    modules = [name for name in code_modules() if layer_of(name) <= 5]
-    names = ", ".join(f"srlib.{name}" for name in modules)
+    names = ", ".join(f"srlib.{name}" for name in CODE if name.partition(".")[0] in LIBRARY)
     assert loaded_by(f"import {names}", "matplotlib", "IPython", "ipywidgets", "torchvision") == "[]"

@@ -6,10 +6,10 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from srlib.datasets import find_in, images_of, places
+from srlib.data.datasets import find_in, images_of, search_path
 from srlib.images import to_y
-from srlib.metrics import PAPER, Protocol, evaluate, mse, psnr, ssim
-from srlib.models.interpolation import bicubic
+from srlib.metrics import PAPER, Protocol, evaluate, mean_squared_error, psnr, ssim
+from srlib.models.interpolators import bicubic
 from srlib.resample import resize
 
 PUBLISHED = {  # bicubic in the tables of VDSR, EDSR and RCAN, as the mean over each set under PAPER
@@ -25,7 +25,7 @@ def test_psnr_known_values():
     sr[0] += 0.1
     values = psnr(sr, hr)
     assert values[0].item() == pytest.approx(20, abs=1e-4) and math.isinf(values[1])
-    assert mse(sr, hr)[0].item() == pytest.approx(0.01)
+    assert mean_squared_error(sr, hr)[0].item() == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("size", [(11, 11), (37, 52)])
@@ -58,7 +58,7 @@ def test_ssim_of_equal_pictures_is_one_and_it_has_a_gradient():
     ],
 )
 def test_wrong_input_is_named(sr, hr, error, words):
-    for metric in (psnr, ssim, mse):
+    for metric in (psnr, ssim, mean_squared_error):
         with pytest.raises(error, match=words):
             metric(sr, hr)
 
@@ -102,7 +102,7 @@ def test_evaluate_crops_to_the_scale_and_averages_psnrs():
     assert scores.protocol == "Y (BT.601 studio), border 3, 8-bit"
     assert scores.psnr == pytest.approx(sum(row["psnr"] for row in scores.rows) / 2)
     assert [row["name"] for row in scores.rows] == ["a", "b"]
-    assert set(scores.as_dict()) == {"scale", "protocol", "psnr", "ssim", "images"}
+    assert set(scores.as_dict()) == {"scale", "protocol", "psnr", "ssim", "spread", "images"}
     assert "**mean of 2**" in scores._repr_markdown_()
 
 
@@ -137,7 +137,7 @@ def test_evaluate_errors_name_the_picture():
 
 @pytest.mark.parametrize("name", ["Set5", "Set14", "BSD100"])
 @pytest.mark.skipif(
-    not all(find_in(places(), name) for name, _ in PUBLISHED), reason="no benchmark sets in $SRLIB_DATA"
+    not all(find_in(search_path(), name) for name, _ in PUBLISHED), reason="no benchmark sets in $SRLIB_DATA"
 )
 def test_published_bicubic_numbers(name):
     for scale in (2, 3, 4):

@@ -16,7 +16,7 @@ from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from book.pages import ROOT, chapters, install_cell, settings
+from book._tools.pages import ROOT, chapters, install_cell, settings
 
 
 def read(name: str) -> str:
@@ -162,7 +162,7 @@ def test_the_readme_opens_every_chapter():
         assert f"https://mybinder.org/v2/gh/{address}/main?urlpath=lab/tree/{page}.ipynb" in readme
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "book/web/README.md"])
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "book/_tools/web/README.md"])
 def test_documents_name_files_that_exist(name):
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", read(name))
     inside = [target for target in targets if "://" not in target]
@@ -235,8 +235,8 @@ def test_nothing_is_published_before_its_tag_is_there(tmp_path):
 
 
 def test_lock_files_name_no_server():
-    assert "resolved" not in read("book/web/package-lock.json")
-    assert '"integrity"' in read("book/web/package-lock.json")
+    assert "resolved" not in read("book/_tools/web/package-lock.json")
+    assert '"integrity"' in read("book/_tools/web/package-lock.json")
 
 
 @is_checkout

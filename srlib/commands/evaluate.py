@@ -8,11 +8,13 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
-from srlib import datasets, files, metrics
-from srlib.appearance import appearance
+from srlib import metrics
 from srlib.commands import networks
 from srlib.commands.arguments import UsageError, border, quiet, scale
-from srlib.inference import Ensemble
+from srlib.data import datasets
+from srlib.evaluation.perceptual import evaluate_perceptual
+from srlib.io import atomic
+from srlib.self_ensemble import SelfEnsemble
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -36,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     net = networks.find(options.model, options.scale)
     if options.colour == "rgb" and getattr(net, "channels", None) == 1:
         raise UsageError(f"{options.model} makes luma only; use --colour y or y_full")
-    net = Ensemble(net) if options.ensemble else net
+    net = SelfEnsemble(net) if options.ensemble else net
     if options.json:
         _check_json(Path(options.json))
     folder = Path(options.on)
@@ -48,11 +50,11 @@ def run(options: argparse.Namespace) -> int:
     )
     report = {"model": model, "set": name} | scores.as_dict()
     if options.perceptual:
-        look = appearance(net, _pictures(folder))
-        print(f"perceptual distance {look.distance:.3f} ({look.measure}), colours moved by {look.shift:.2f}/255")
-        report["appearance"] = look.as_dict()
+        look = evaluate_perceptual(net, _pictures(folder))
+        print(f"perceptual distance {look.distance:.3f} ({look.measure}), colours moved by {look.colour_shift:.2f}/255")
+        report["perceptual"] = look.as_dict()
     if options.json:
-        files.write(options.json, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        atomic.write(options.json, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from srlib import checkpoints, exporting
+from srlib import checkpoints, onnx_export
 from srlib.commands import networks
 from srlib.commands.arguments import scale
 
@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     if options.model not in networks.INTERPOLATORS:
         card = checkpoints.read_card(checkpoints.locate(options.model, net.scale))
         name, sha256 = card["model"], card["sha256"]
-    done = exporting.export(net, options.output, name=name, half=not options.float32, sha256=sha256)
+    done = onnx_export.export(net, options.output, name=name, half=not options.float32, sha256=sha256)
     checked = "not compared with torch: onnxruntime is not installed"
     if done.difference is not None:
         checked = f"at most {done.difference:.1e} off torch"

@@ -4,8 +4,8 @@ import argparse
 
 from tqdm import tqdm
 
-from srlib import datasets, fetching
 from srlib.commands.arguments import UsageError, follow, quiet
+from srlib.data import datasets, fetch
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -23,5 +23,5 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"no data set {', '.join(unknown)}; there are {', '.join(known)}")
     for name in options.names:
         with tqdm(desc=name, unit="B", unit_scale=True, leave=False, disable=quiet()) as bar:
-            print(fetching.fetch(name, progress=follow(bar)))
+            print(fetch.fetch(name, progress=follow(bar)))
     return 0

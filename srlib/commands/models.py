@@ -4,8 +4,9 @@ import argparse
 import csv
 from collections.abc import Iterator
 
-from srlib import checkpoints, datasets
+from srlib import checkpoints
 from srlib.commands.networks import INTERPOLATORS
+from srlib.data import datasets
 
 Scores = dict[str, float]  # set -> PSNR in dB
 

@@ -6,13 +6,13 @@ from torch import nn
 
 from srlib import checkpoints
 from srlib.commands.arguments import UsageError
-from srlib.models import interpolation
+from srlib.models import interpolators
 
 INTERPOLATORS = {
-    "nearest": interpolation.nearest,
-    "bilinear": interpolation.bilinear,
-    "bicubic": interpolation.bicubic,
-    "lanczos": interpolation.lanczos,
+    "nearest": interpolators.nearest,
+    "bilinear": interpolators.bilinear,
+    "bicubic": interpolators.bicubic,
+    "lanczos": interpolators.lanczos,
 }
 SCALE = 4  # where none is given and no card tells
 

@@ -3,15 +3,18 @@
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from srlib import checkpoints, datasets, recipes
+from srlib import checkpoints
 from srlib.commands.arguments import UsageError, above_zero, device, positive, quiet
-from srlib.fitting import Recipe, fit
-from srlib.run import PRECISIONS
+from srlib.data import datasets
+from srlib.recipes.table import RECIPES
+from srlib.training.fit import fit
+from srlib.training.recipe import Recipe
+from srlib.training.run import PRECISIONS
+from srlib.training.warm_start import warm_start
 
 EVALUATION = ("Set5", "Set14", "BSD100")
 
@@ -19,19 +22,24 @@ EVALUATION = ("Set5", "Set14", "BSD100")
 def add(commands: argparse._SubParsersAction) -> None:
     """The parser of the command."""
     command = commands.add_parser("train", help="train a network by a recipe")
-    command.add_argument("recipe", metavar="RECIPE", help=f"one of {', '.join(recipes.RECIPES)}")
+    command.add_argument("recipe", metavar="RECIPE", help=f"one of {', '.join(RECIPES)}")
     command.add_argument("--scale", type=positive, default=4, help="sr pixels per lr pixel (default: %(default)s)")
     command.add_argument("--steps", type=positive, help="updates (default: the recipe's)")
     command.add_argument("--seed", type=int, default=0, help="of the weights and the patches (default: %(default)s)")
     command.add_argument(
-        "--data", nargs="+", metavar="DIR", help="folders, sets, or 'packaged' (default: the recipe's sets)"
+        "--data",
+        nargs="+",
+        metavar="DIR",
+        help="folders, sets, or 'packaged'; ROLE=DIR where a recipe has several (default: the recipe's sets)",
     )
     command.add_argument("--out", metavar="DIR", type=Path, help="folder of the run (default: runs/RECIPE_xSCALE)")
     command.add_argument("--resume", action="store_true", help="go on with the run in that folder, to the bit")
     command.add_argument("--start", metavar="MODEL", help="checkpoint whose weights are taken over where they fit")
     command.add_argument("--precision", choices=PRECISIONS, help="of the matrix products (default: the recipe's)")
     command.add_argument("--learning-rate", type=above_zero, help="at its peak (default: the recipe's)")
-    command.add_argument("--clip", type=above_zero, help="longest gradient (default: the recipe's)")
+    command.add_argument(
+        "--max-grad-norm", type=above_zero, help="longest gradient of an update (default: the recipe's)"
+    )
     command.add_argument("--every", type=positive, help="steps between evaluations (default: a twentieth of all)")
     command.add_argument("--device", type=device, help="cpu, cuda or cuda:N (default: cuda where it is there)")
     command.set_defaults(run=run)
@@ -40,23 +48,30 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train; the exit status."""
     recipe = _recipe(options)
-    if start := options.start or recipe.start:
-        checkpoints.warm_start(recipe.network(), checkpoints.locate(start))  # errors before pictures are read
+    start = {"g": options.start} if options.start else dict(recipe.start or {})
+    nets = recipe.build()  # a wrong scale, a bad start and missing weights are said now, not after reading the pictures
+    for name, model in start.items():
+        warm_start(nets[name], checkpoints.locate(model))
+    for phase in recipe.phases:
+        phase.step()
     folder = options.out or Path("runs", recipe.name)
-    pictures, lines = datasets.gather(
-        options.data or _present(recipe.data), recipe.lr_size * max(recipe.scales), _leave_out
-    )
-    sets = {name: list(datasets.images_of(name)) for name in EVALUATION if datasets.find_in(datasets.places(), name)}
+    pictures, lines = {}, {}
+    for role, sources in _sources(options.data, recipe).items():
+        pictures[role], lines[role] = datasets.load_training_images(sources, recipe.sides[role], _leave_out)
+    sets = {
+        name: list(datasets.images_of(name)) for name in EVALUATION if datasets.find_in(datasets.search_path(), name)
+    }
     if not sets:
         sets = {"evaluation photographs": [(name, datasets.photo(name)) for name in datasets.EVAL_PHOTOS]}
-    print(f"{recipe.name} on {'; '.join(lines)}, scored on {next(iter(sets))}, in {folder}")
-    with tqdm(total=recipe.config.steps, unit="step", disable=quiet()) as bar:
+    told = "; ".join(line for role in lines.values() for line in role)
+    print(f"{recipe.name} on {told}, scored on {next(iter(sets))}, in {folder}")
+    with tqdm(total=sum(phase.config.steps for phase in recipe.phases), unit="step", disable=quiet()) as bar:
         path = fit(
             recipe,
             pictures,
             folder,
             data=lines,
-            start=options.start,
+            start=start,
             evaluate_on=sets,
             log=_follow(bar, next(iter(sets))),
             resume=options.resume,
@@ -68,20 +83,29 @@ def run(options: argparse.Namespace) -> int:
 
 def _recipe(options: argparse.Namespace) -> Recipe:
     """The recipe, with what the command line changes."""
-    if options.recipe not in recipes.RECIPES:
-        raise UsageError(f"no recipe {options.recipe!r}; there are {', '.join(recipes.RECIPES)}")
-    recipe = recipes.RECIPES[options.recipe](options.scale)
-    checkpoints.build(recipe.model, recipe.scales[-1])  # a wrong scale is said now, not after reading the pictures
-    config = {key: getattr(options, key) for key in ("steps", "precision", "clip") if getattr(options, key) is not None}
-    recipe = replace(recipe, config=replace(recipe.config, seed=options.seed, **config))
-    every = options.every or max(1, recipe.config.steps // 20)
-    recipe = replace(recipe, config=replace(recipe.config, evaluate_every=every))
-    return recipe if options.learning_rate is None else replace(recipe, learning_rate=options.learning_rate)
+    if options.recipe not in RECIPES:
+        raise UsageError(f"no recipe {options.recipe!r}; there are {', '.join(RECIPES)}")
+    recipe = RECIPES[options.recipe](options.scale).with_config(seed=options.seed)
+    changed = ("steps", "precision", "max_grad_norm")
+    recipe = recipe.with_config(**{key: getattr(options, key) for key in changed if getattr(options, key) is not None})
+    every = options.every or max(1, recipe.phases[-1].config.steps // 20)
+    recipe = recipe.with_config(evaluate_every=every)
+    return recipe if options.learning_rate is None else recipe.with_lr(options.learning_rate)
+
+
+def _sources(words: list[str] | None, recipe: Recipe) -> dict[str, list[str]]:
+    """Where the pictures of each role come from: SOURCE or ROLE=SOURCE; what is not named, from the recipe's sets."""
+    named: dict[str, list[str]] = {}
+    for word in words or ():
+        role, equals, source = word.partition("=")
+        role, source = (role, source) if equals and role in recipe.sides else (next(iter(recipe.sides)), word)
+        named.setdefault(role, []).append(source)
+    return {role: named.get(role) or _present(recipe.data.get(role, ())) for role in recipe.sides}
 
 
 def _present(names: tuple[str, ...]) -> list[str]:
     """The sets of a recipe that are on this machine; without any, what is packaged."""
-    present = [name for name in names if datasets.find_in(datasets.places(), name)]
+    present = [name for name in names if datasets.find_in(datasets.search_path(), name)]
     missing = [name for name in names if name not in present]
     if missing:
         print(

@@ -13,7 +13,7 @@ from srlib import images
 from srlib.commands import networks
 from srlib.commands.arguments import UsageError, complain, device, follow, positive, quiet, scale
 from srlib.inference import TILE, upscale
-from srlib.photo import FORMATS, ImageError, writable
+from srlib.io.codecs import FORMATS, ImageError, writable
 from srlib.resample import resize
 
 MODEL = "edsr_small"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from srlib.deconvolution import naive_inverse, richardson_lucy, tikhonov, transfer, wiener
+from srlib.deconvolution import fourier, iterative
+from srlib.deconvolution.boundary import transfer
 from srlib.degradations import Blur
 from srlib.exercises import Exercise
 
@@ -51,7 +52,7 @@ def filtered(y: Tensor, kernel: Tensor, ratio: float) -> Tensor:
 
     Shapes: y (H, W), kernel (kh, kw) -> (H, W).
     """
-    return wiener(y, kernel, noise=math.sqrt(ratio), signal=1.0, boundary="periodic")
+    return fourier.wiener(y, kernel, noise=math.sqrt(ratio), signal=1.0, boundary="periodic")
 
 
 def _divided(gain: Callable[[Tensor, float], Tensor], h_of: Callable = transfer) -> Callable:
@@ -72,7 +73,7 @@ def lucy(y: Tensor, kernel: Tensor, steps: int) -> Tensor:
 
     Shapes: y (N, C, H, W), not negative, kernel (kh, kw) of sum one -> (N, C, H, W).
     """
-    return richardson_lucy(y, kernel, steps, boundary="periodic")
+    return iterative.richardson_lucy(y, kernel, steps, boundary="periodic")
 
 
 def _stepped(step: Callable, turn: bool = True) -> Callable:
@@ -105,7 +106,7 @@ def _rms(residual: Tensor) -> float:
 
 
 def _residuals(y: Tensor, kernel: Tensor, weights: Sequence[float], again: bool = True) -> list[tuple[float, Tensor]]:
-    restored = [(w, tikhonov(y, kernel, w, boundary="periodic")) for w in weights]
+    restored = [(w, fourier.tikhonov(y, kernel, w, boundary="periodic")) for w in weights]
     return [(w, (Blur(kernel, "periodic")(x) if again else x) - y) for w, x in restored]
 
 
@@ -196,7 +197,7 @@ EXERCISES: dict[str, Exercise] = {
             "the ratio was added to H itself. Multiply above and below by H* first.": _divided(
                 lambda h, r: 1 / (h + r)
             ),
-            "the ratio is missing: this is the naive inverse.": lambda y, k, ratio: naive_inverse(y, k, "periodic"),
+            "the ratio is missing: this is the naive inverse.": lambda y, k, r: fourier.naive_inverse(y, k, "periodic"),
             "the kernel was not centred, so the picture moved: use transfer(kernel, (H, W)).": _divided(
                 _right_gain, lambda kernel, size: torch.fft.rfft2(kernel, s=size)
             ),

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlib.adversarial import bce_d, relativistic_d
 from srlib.exercises import Exercise
+from srlib.losses.adversarial import bce_d, relativistic_d
 
 Layer = tuple[Tensor, Tensor]
 

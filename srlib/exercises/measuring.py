@@ -10,7 +10,7 @@ from torch import Tensor
 
 from srlib.exercises import Exercise
 from srlib.images import to_y
-from srlib.metrics import PAPER, Protocol, mse, psnr, ssim
+from srlib.metrics import PAPER, Protocol, mean_squared_error, psnr, ssim
 
 _LEVELS = 20 * math.log10(255)
 
@@ -112,7 +112,7 @@ def _scores(pairs: _Pairs) -> Tensor:
 
 
 def _errors(pairs: _Pairs) -> Tensor:
-    return torch.cat([mse(sr, hr) for sr, hr in pairs])
+    return torch.cat([mean_squared_error(sr, hr) for sr, hr in pairs])
 
 
 def _by_size(values: Tensor, pairs: _Pairs) -> Tensor:

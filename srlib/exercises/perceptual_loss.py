@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from srlib.exercises import Exercise
-from srlib.perceptual import gram
+from srlib.losses.perceptual import gram
 
 
 def best_answers(answers: Tensor, odds: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlib.adversarial import bce_d, least_squares_d, least_squares_g, r1
 from srlib.exercises import Exercise
+from srlib.losses.adversarial import bce_d, least_squares_d, least_squares_g, r1
 
 
 def believed(fake: Tensor) -> Tensor:

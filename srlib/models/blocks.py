@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor, nn
 
-SHUFFLES = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # ×4 in two steps of ×2, as SRResNet and EDSR do
+SHUFFLE_FACTORS = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # ×4 in two steps of ×2, as SRResNet and EDSR do
 
 
 class ResidualBlock(nn.Module):
@@ -55,9 +55,9 @@ def upsampler(scale: int, width: int, activation: Callable[[], nn.Module] | None
     Shapes: (N, width, h, w) -> (N, width, scale·h, scale·w).
     Raises: ValueError unless scale is 2, 3, 4 or 8.
     """
-    check_scale(scale, SHUFFLES)
+    check_scale(scale, SHUFFLE_FACTORS)
     layers = []
-    for factor in SHUFFLES[scale]:
+    for factor in SHUFFLE_FACTORS[scale]:
         layers += [nn.Conv2d(width, width * factor**2, 3, padding=1), nn.PixelShuffle(factor)]
         if activation is not None:
             layers.append(activation())

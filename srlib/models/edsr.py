@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from srlib.models.blocks import SHUFFLES, ResidualBlock, check_input, check_scale, div2k_mean, upsampler
+from srlib.models.blocks import SHUFFLE_FACTORS, ResidualBlock, check_input, check_scale, div2k_mean, upsampler
 
 
 def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
@@ -34,7 +34,7 @@ class EDSR(nn.Module):
         self, *, scale: int, blocks: int, width: int, residual_scale: float = 1.0, tail: str = "paper"
     ) -> None:
         super().__init__()
-        check_scale(scale, SHUFFLES)
+        check_scale(scale, SHUFFLE_FACTORS)
         if tail not in ("paper", "light"):
             raise ValueError(f'tail must be "paper" or "light", got {tail!r}')
         self.scale = scale
@@ -91,7 +91,7 @@ class MDSR(nn.Module):
     ) -> None:
         super().__init__()
         for choice in scales:
-            check_scale(choice, SHUFFLES)
+            check_scale(choice, SHUFFLE_FACTORS)
         self.scales = tuple(scales)
         self.scale = scale
         self.register_buffer("mean", div2k_mean(), persistent=False)

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlib.models.blocks import check_input, check_picture, check_scale, he_
+from srlib.models.blocks import SHUFFLE_FACTORS, check_input, check_picture, check_scale, he_
 
-ENLARGE = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
+ENLARGE = {1: (), **SHUFFLE_FACTORS}
 
 
 def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
@@ -63,7 +63,7 @@ class RRDBNet(nn.Module):
         growth: maps that each convolution of a dense block adds.
         fold: side of the blocks of lr pixels that become channels at the entrance, which makes the rest cheaper; the
             exit then enlarges by scale · fold. Real-ESRGAN folds 2 for ×2 and 4 for ×1. A picture whose sides are not
-            multiples is continued by its edge. Where a block begins then matters: cut tiles at multiples of it.
+            multiples is continued by its edge. Where a block begins then matters: `multiple` says so to `inference`.
 
     Shapes: lr (N, 3, h, w) in [0, 1] -> sr (N, 3, scale·h, scale·w), not clamped.
     Raises: ValueError unless scale · fold is 1, 2, 3, 4 or 8.
@@ -78,7 +78,7 @@ class RRDBNet(nn.Module):
         check_scale(scale, ENLARGE)
         if scale * fold not in ENLARGE:
             raise ValueError(f"scale · fold must be one of {', '.join(map(str, ENLARGE))}, got {scale} · {fold}")
-        self.scale, self.fold = scale, fold
+        self.scale, self.fold, self.multiple = scale, fold, fold
         self.head = _conv(3 * fold**2, width)
         self.body = nn.Sequential(*(RRDB(width=width, growth=growth) for _ in range(blocks)), _conv(width, width))
         stages = [

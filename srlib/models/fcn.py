@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlib.models.blocks import check_input, check_scale, he_
-from srlib.models.interpolation import bicubic
+from srlib.models.interpolators import bicubic
 
 
 class SRCNN(nn.Module):

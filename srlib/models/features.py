@@ -33,44 +33,44 @@ class FeatureNet(VGG):
 
 
 class Answers(NamedTuple):
-    """What is guessed about each patch: logits of its turn, size and kind of damage; the damage's strength."""
+    """What is guessed about each patch: logits of its rotation, downscaling and type of degradation; its strength."""
 
-    turn: Tensor
-    shrink: Tensor
-    kind: Tensor
+    rotation: Tensor
+    downscale: Tensor
+    type: Tensor
     strength: Tensor
 
 
 class Pretext(nn.Module):
-    """A feature network with what its training needs and nobody else: heads that answer `srlib.pretext`'s questions.
+    """A feature network with heads that answer the questions of `srlib.training.pretext`; only training needs them.
 
     They read the means of every stage's last activation, so that each stage learns to say something.
 
     Shapes: image (N, 3, H, W) in [0, 1] -> Answers, logits (N, classes) and strength (N,).
-    Differs from the paper: turns as a question are from Gidaris et al. (ICLR 2018); the other three are ours.
+    Differs from the paper: rotation as a question is from Gidaris et al. (ICLR 2018); the other three are ours.
     """
 
-    def __init__(self, *, net: FeatureNet, turns: int, shrinks: int, kinds: int, width: int = 128) -> None:
+    def __init__(self, *, net: FeatureNet, rotations: int, downscales: int, types: int, width: int = 128) -> None:
         super().__init__()
         self.net = net
-        self.sizes = (turns, shrinks, kinds, 1)
+        self.sizes = (rotations, downscales, types, 1)
         maps = sum(net.features[net.layers.index(name) - 1].out_channels for name in STAGES)
         self.heads = nn.Sequential(nn.Linear(maps, width), nn.ReLU(), nn.Linear(width, sum(self.sizes)))
 
     def forward(self, image: Tensor) -> Answers:
         means = [x.mean((-2, -1)) for x in self.net(image, STAGES).values()]
-        turn, shrink, kind, strength = self.heads(torch.cat(means, 1)).float().split(self.sizes, 1)
-        return Answers(turn, shrink, kind, strength[:, 0])
+        rotation, downscale, kind, strength = self.heads(torch.cat(means, 1)).float().split(self.sizes, 1)
+        return Answers(rotation, downscale, kind, strength[:, 0])
 
 
 def pretext_losses(answers: Answers, labels: Tensor) -> dict[str, Tensor]:
-    """Cross entropies of turn, shrink and kind, and the mean squared error of the strength where there is damage.
+    """Cross entropies of rotation, downscale and type; mean squared error of the strength of what is degraded.
 
-    Shapes: labels (N, 4): turn, shrink, kind, strength -> scalars by name.
+    Shapes: labels (N, 4): rotation, downscale, type, strength -> scalars by name.
     Differs from the paper: it is in no paper.
     """
-    names = ("turn", "shrink", "kind")
+    names = ("rotation", "downscale", "type")
     losses = {name: F.cross_entropy(getattr(answers, name), labels[:, i].long()) for i, name in enumerate(names)}
-    damaged = (labels[:, 2] > 0).float()
-    error = (answers.strength - labels[:, 3]).square() * damaged
-    return losses | {"strength": error.sum() / damaged.sum().clamp_min(1)}
+    degraded = (labels[:, 2] > 0).float()
+    error = (answers.strength - labels[:, 3]).square() * degraded
+    return losses | {"strength": error.sum() / degraded.sum().clamp_min(1)}

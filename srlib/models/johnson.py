@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from srlib.models.blocks import SHUFFLES, ResidualBlock, check_input, check_scale
+from srlib.models.blocks import SHUFFLE_FACTORS, ResidualBlock, check_input, check_scale
 from srlib.models.upscalers import TransposedConv
 
 
@@ -23,12 +23,12 @@ class Johnson(nn.Module):
 
     def __init__(self, *, scale: int = 4, width: int = 64, blocks: int = 4) -> None:
         super().__init__()
-        check_scale(scale, SHUFFLES)
+        check_scale(scale, SHUFFLE_FACTORS)
         self.scale = scale
         self.head = nn.Sequential(nn.Conv2d(3, width, 9, padding=4), nn.BatchNorm2d(width), nn.ReLU())
         self.body = nn.Sequential(*[ResidualBlock(width=width, norm=True) for _ in range(blocks)])
         stages = []
-        for factor in SHUFFLES[scale]:
+        for factor in SHUFFLE_FACTORS[scale]:
             kernel = factor * (2 + factor % 2)  # divisible by the stride, and it can lie centred
             enlarge = TransposedConv(scale=factor, channels_in=width, channels_out=width, kernel=kernel)
             stages += [enlarge, nn.BatchNorm2d(width), nn.ReLU()]

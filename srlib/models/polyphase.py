@@ -14,7 +14,7 @@ class Polyphase(nn.Module):
     """`resize(lr, scale)` as one convolution with scale² kernels, one for each place in a block, and a pixel shuffle.
 
     Enlarging by a whole factor reads the same weights in every block, so the places of a block, its phases, can be
-    maps of a convolution (Crochiere and Rabiner, Proc. IEEE 1981, on polyphase filters). `srlib.exporting` puts it in
+    maps of a convolution (Crochiere and Rabiner, Proc. IEEE 1981, on polyphase filters). `srlib.onnx_export` puts it in
     the place of an `Interpolator`, whose loop over bands no graph can hold.
 
     Shapes: lr (N, channels, h, w) -> (N, channels, scale·h, scale·w), for every h and w from 1.

@@ -6,10 +6,10 @@ import json
 import pytest
 from PIL import Image
 
-from book import lighten, models
-from book.pages import BuildError
-from srlib import checkpoints, exporting
-from srlib.datasets import EVAL_PHOTOS
+from book._tools import lighten, models
+from book._tools.pages import BuildError
+from srlib import checkpoints, onnx_export
+from srlib.data.datasets import EVAL_PHOTOS
 
 pytestmark = pytest.mark.book
 
@@ -29,7 +29,8 @@ def test_the_index_names_files_that_are_there(folder):
     first, second = index["models"]
     assert (first["scale"], second["scale"]) == (2, 4)
     assert second == {
-        "name": "espcn", "label": "ESPCN", "scale": 4, "channels": 1, "reach": 6, "parameters": 24752,
+        "name": "espcn", "label": "ESPCN", "scale": 4, "channels": 1, "receptive_radius": 6,
+        "multiple": 1, "parameters": 24752,
         "file": "models/espcn_x4.onnx", "bytes": (folder / "models/espcn_x4.onnx").stat().st_size,
         "psnr": 30.63, "kind": "true",
     }  # fmt: skip
@@ -57,7 +58,7 @@ def test_nothing_is_made_twice_and_everything_when_something_changes(folder, mon
 
 
 def test_a_missing_package_stops_the_build_in_one_line(folder, monkeypatch):
-    monkeypatch.setattr(exporting, "_NEEDED", ("no_such_package",))
+    monkeypatch.setattr(onnx_export, "_NEEDED", ("no_such_package",))
     with pytest.raises(BuildError, match="pip install"):
         models.models()
     assert not (folder / "made-from").exists()

@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 
-from book import execute
-from book.execute import Run, run
-from book.pages import ROOT, chapters, install_cell, pages, source
+from book._tools import execute
+from book._tools.execute import Run, run
+from book._tools.pages import ROOT, chapters, install_cell, pages, source
 
 pytestmark = pytest.mark.book
 each_chapter = pytest.mark.parametrize("page", chapters())

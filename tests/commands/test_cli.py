@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from srlib import cli, images
-from srlib.downloading import FetchError
+from srlib.data.download import FetchError
 
 
 @pytest.mark.parametrize(

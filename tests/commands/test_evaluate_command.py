@@ -1,15 +1,17 @@
 """`srlib evaluate`: the table it prints and the file it writes are those of `metrics.evaluate`."""
 
 import json
+import statistics
 
 import pytest
 import torch
 
-from srlib import checkpoints, datasets, images, metrics
-from srlib.appearance import appearance
+from srlib import checkpoints, images, metrics
 from srlib.cli import main
-from srlib.inference import Ensemble
-from srlib.models import interpolation
+from srlib.data import datasets
+from srlib.evaluation.perceptual import evaluate_perceptual
+from srlib.models import interpolators
+from srlib.self_ensemble import SelfEnsemble
 
 
 @pytest.fixture
@@ -28,9 +30,10 @@ def test_evaluate_prints_and_writes_the_scores(tmp_path, folder, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith("bicubic ×2 on MySet: ")
     scores = json.loads(report.read_text())
-    assert set(scores) == {"model", "set", "scale", "protocol", "psnr", "ssim", "images"}
+    assert set(scores) == {"model", "set", "scale", "protocol", "psnr", "ssim", "spread", "images"}
     assert [row["name"] for row in scores["images"]] == ["a", "b", "c"]
     assert scores["psnr"] == pytest.approx(sum(row["psnr"] for row in scores["images"]) / 3)
+    assert scores["spread"]["psnr"] == pytest.approx(statistics.stdev(row["psnr"] for row in scores["images"]))
     assert f"{scores['psnr']:.2f} dB" in printed and scores["protocol"] in printed
     (folder / "c.png").unlink()
     assert main(["evaluate", "bicubic", "--on", str(folder), "--scale", "2", "--colour", "rgb", "--border", "0"]) == 0
@@ -45,7 +48,7 @@ def test_a_network_from_a_file_has_the_scores_of_the_library(tmp_path, folder, t
     assert main(words) == 0
     assert capsys.readouterr().out.startswith(f"{model}_x2.safetensors{'+' * ensemble} ×2 on MySet: ")
     net = checkpoints.load(path)
-    scores = metrics.evaluate(Ensemble(net) if ensemble else net, datasets.folder(folder))
+    scores = metrics.evaluate(SelfEnsemble(net) if ensemble else net, datasets.folder(folder))
     written = json.loads(report.read_text())
     assert written["scale"] == 2
     assert (written["psnr"], written["ssim"]) == pytest.approx((scores.psnr, scores.ssim), rel=1e-6)
@@ -69,11 +72,11 @@ def test_perceptual_adds_the_distance_with_its_name(tmp_path, folder, capsys):
     words = ["evaluate", "bicubic", "--on", str(folder), "--scale", "2", "--perceptual", "--json", str(report)]
     assert main(words) == 0
     first, second = capsys.readouterr().out.splitlines()
-    look = appearance(interpolation.bicubic(2), datasets.folder(folder))
+    look = evaluate_perceptual(interpolators.bicubic(2), datasets.folder(folder))
     assert first.startswith("bicubic ×2 on MySet: PSNR ")
     assert second == (
-        f"perceptual distance {look.distance:.3f} (srlib features v1), colours moved by {look.shift:.2f}/255"
+        f"perceptual distance {look.distance:.3f} (srlib features v1), colours moved by {look.colour_shift:.2f}/255"
     )
-    written = json.loads(report.read_text())["appearance"]
+    written = json.loads(report.read_text())["perceptual"]
     assert written["distance"] == pytest.approx(look.distance) and written["protocol"] == "RGB, border 0, 8-bit"
     assert [row["name"] for row in written["images"]] == ["a", "b", "c"]

@@ -5,9 +5,9 @@ import re
 import pytest
 import torch
 
-from srlib import checkpoints, exporting
+from srlib import checkpoints, onnx_export
 from srlib.cli import main
-from srlib.exporting import runner
+from srlib.onnx_export import onnx_runner
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
@@ -27,7 +27,7 @@ def test_a_network_is_written_and_told_in_one_line(tmp_path, shipped, capsys, mo
     net = checkpoints.load(file if model == "FILE" else name, scale)
     lr = torch.rand(1, net.channels, 9, 13)
     with torch.no_grad():
-        torch.testing.assert_close(runner(target.read_bytes())(lr), net(lr), atol=1e-4, rtol=0)
+        torch.testing.assert_close(onnx_runner(target.read_bytes())(lr), net(lr), atol=1e-4, rtol=0)
 
 
 def test_the_file_names_its_checkpoint(tmp_path, shipped):
@@ -38,7 +38,7 @@ def test_the_file_names_its_checkpoint(tmp_path, shipped):
 
 
 def test_32_bits_on_request(tmp_path, trained):
-    net = exporting.rounded(checkpoints.build("espcn", 2))
+    net = onnx_export.to_half(checkpoints.build("espcn", 2))
     path = checkpoints.save(net, tmp_path / "espcn_x2.safetensors", {"model": "espcn", "scale": 2}, half=True)
     sizes = []
     for words in ([], ["--float32"]):
@@ -72,5 +72,5 @@ def test_wrong_words_are_named(tmp_path, shipped, fails, monkeypatch, words, mes
 
 
 def test_a_missing_package_is_one_line(tmp_path, shipped, fails, monkeypatch):
-    monkeypatch.setattr(exporting.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx_export.importlib.util, "find_spec", lambda name: None)
     assert 'pip install "srlib[web]"' in fails("export", "edsr_small", tmp_path / "net.onnx")

@@ -146,4 +146,4 @@ def test_a_damaged_start_is_one_line_before_anything_is_read(tmp_path, capsys, m
 def test_the_run_note_is_readable(pictures, tmp_path):
     main(options(pictures, tmp_path, "--precision", "fp32"))
     note = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert note["recipe"]["precision"] == "fp32" and note["data"][0].endswith("2 pictures")
+    assert note["recipe"]["phases"][0]["config"]["precision"] == "fp32" and note["data"]["hr"][0].endswith("2 pictures")

@@ -12,7 +12,7 @@ import torch
 from srlib import checkpoints, images
 from srlib.cli import main
 from srlib.inference import upscale
-from srlib.models.interpolation import bicubic, nearest
+from srlib.models.interpolators import bicubic, nearest
 
 BICUBIC = ("--model", "bicubic")
 

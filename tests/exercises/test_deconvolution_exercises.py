@@ -7,7 +7,8 @@ import numpy as np
 import scipy.ndimage
 import torch
 
-from srlib.deconvolution import tikhonov, transfer
+from srlib.deconvolution.boundary import transfer
+from srlib.deconvolution.fourier import tikhonov
 from srlib.exercises.deconvolution import EXERCISES
 from tests.exercises.contract import Contract
 

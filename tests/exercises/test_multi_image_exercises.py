@@ -5,9 +5,9 @@ import scipy.ndimage
 import torch
 from skimage.registration import phase_cross_correlation
 
+from srlib.burst.fusion import shift_and_add
+from srlib.burst.registration import phase_correlation
 from srlib.exercises.multi_image import EXERCISES
-from srlib.fusion import shift_and_add
-from srlib.registration import phase_correlation
 from srlib.warp import adjoint
 from tests.exercises.contract import Contract
 

@@ -10,9 +10,9 @@ from torch import nn
 
 from srlib.exercises import find
 from srlib.exercises.residual import EXERCISES, growth
-from srlib.inference import Ensemble
 from srlib.models.blocks import ResidualBlock, he_
 from srlib.models.edsr import edsr, edsr_baseline
+from srlib.self_ensemble import SelfEnsemble
 from srlib.warp import dihedral
 from tests.exercises.contract import Contract
 
@@ -88,7 +88,7 @@ def by_library(net, lr):
         def forward(self, lr):
             return net(lr)
 
-    return Ensemble(Net())(lr)
+    return SelfEnsemble(Net())(lr)
 
 
 def by_rotations(net, lr):

@@ -27,7 +27,7 @@ def test_grey_in_the_middle_is_zero_inside():
 
 def test_the_heads_answer_every_question_and_train_every_weight():
     torch.manual_seed(0)
-    net = Pretext(net=FeatureNet(), turns=4, shrinks=3, kinds=6)
+    net = Pretext(net=FeatureNet(), rotations=4, downscales=3, types=6)
     answers = net(torch.rand(2, 3, 35, 24))
     assert [tuple(part.shape) for part in answers] == [(2, 4), (2, 3), (2, 6), (2,)]
     labels = torch.tensor([[1, 2, 0, 0.0], [3, 0, 5, 0.7]])
@@ -38,9 +38,9 @@ def test_the_heads_answer_every_question_and_train_every_weight():
 def test_losses_by_hand():
     even = Answers(torch.zeros(2, 4), torch.zeros(2, 3), torch.zeros(2, 6), torch.tensor([0.9, 0.2]))
     losses = pretext_losses(even, torch.tensor([[1, 2, 0, 0.0], [3, 0, 5, 0.7]]))
-    for name, classes in (("turn", 4), ("shrink", 3), ("kind", 6)):
+    for name, classes in (("rotation", 4), ("downscale", 3), ("type", 6)):
         assert losses[name].item() == pytest.approx(math.log(classes))
     assert losses["strength"].item() == pytest.approx(0.25)  # the first is not damaged, its strength is not asked
-    sure = even._replace(turn=torch.tensor([[0.0, 99, 0, 0], [0, 0, 0, 99.0]]))
-    assert pretext_losses(sure, torch.tensor([[1, 0, 0, 0.0], [3, 0, 0, 0.0]]))["turn"] == 0
+    sure = even._replace(rotation=torch.tensor([[0.0, 99, 0, 0], [0, 0, 0, 99.0]]))
+    assert pretext_losses(sure, torch.tensor([[1, 0, 0, 0.0], [3, 0, 0, 0.0]]))["rotation"] == 0
     assert pretext_losses(sure, torch.tensor([[1, 0, 0, 0.0], [3, 0, 0, 0.0]]))["strength"] == 0

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from srlib import checkpoints
-from srlib.appearance import appearance
-from srlib.datasets import photo
+from srlib.data.datasets import photo
+from srlib.evaluation.perceptual import evaluate_perceptual
 from srlib.metrics import evaluate
 from srlib.resample import resize
 
@@ -46,7 +46,7 @@ def test_a_game_draws_no_grid(name):
 @pytest.mark.parametrize("name", TWINS)
 def test_a_game_makes_pictures_nearer_and_keeps_the_colours(name):
     game, twin = checkpoints.load(name, 4), checkpoints.load(TWINS[name], 4)
-    looks = appearance(game, crops())
-    assert looks.distance < 0.8 * appearance(twin, crops()).distance
+    looks = evaluate_perceptual(game, crops())
+    assert looks.distance < 0.8 * evaluate_perceptual(twin, crops()).distance
     assert evaluate(game, crops()).psnr > evaluate(twin, crops()).psnr - 2.5
-    assert looks.shift < 1
+    assert looks.colour_shift < 1

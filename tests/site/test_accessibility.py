@@ -2,11 +2,11 @@
 
 import pytest
 
-from book.pages import ROOT, chapters, pages
-from book.vendor import install
+from book._tools.pages import ROOT, chapters, pages
+from book._tools.vendor import install
 
 pytestmark = pytest.mark.site
-AXE = ROOT / "book" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = ROOT / "book" / "_tools" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 EVERY = [*pages(), "search", "genindex", "404"]
 # Width of the window and colours of the page: a reader has one of each.
 VIEWS = [(width, scheme) for scheme in ("light", "dark") for width in (1280, 390)]

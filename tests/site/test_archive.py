@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from book import archive
-from book.pages import chapters, pages
+from book._tools import archive
+from book._tools.pages import chapters, pages
 from tests.site.conftest import serving
 
 pytestmark = pytest.mark.site

@@ -6,7 +6,7 @@ import pytest
 import torch
 from bs4 import BeautifulSoup
 
-from srlib.exporting import runner
+from srlib.onnx_export import onnx_runner
 
 pytestmark = pytest.mark.site
 OWN = {
@@ -24,7 +24,7 @@ def test_the_page_names_a_network_of_the_site(site, page):
     assert (about["channels"], about["scale"]) == OWN[page] and "onnx" not in about
     content = (site / "_static" / "playground" / about["file"]).resolve().read_bytes()
     lr = torch.rand(1, about["channels"], 11, 17)
-    assert runner(content)(lr).shape == (1, about["channels"], 44, 68)
+    assert onnx_runner(content)(lr).shape == (1, about["channels"], 44, 68)
     assert len(figure.select(".srlib-compare img")) == 2 and figure.select_one(".srlib-own").has_attr("hidden")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from book.pages import chapters
+from book._tools.pages import chapters
 
 pytestmark = pytest.mark.site
 each_chapter = pytest.mark.parametrize("page", chapters())

@@ -8,8 +8,8 @@ import nbformat
 import pytest
 import yaml
 
-from book import build
-from book.pages import ROOT, settings
+from book._tools import build
+from book._tools.pages import ROOT, settings
 from tests.site.conftest import serving
 
 pytestmark = pytest.mark.site

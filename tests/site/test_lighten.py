@@ -15,8 +15,8 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 from playwright.sync_api import Page, Response
 
-from book import icons, lighten, mathematics
-from book.pages import BuildError, chapters, pages
+from book._tools import icons, lighten, mathematics
+from book._tools.pages import BuildError, chapters, pages
 
 pytestmark = pytest.mark.site
 

@@ -8,9 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from book import links
-from book.links import Html
-from book.pages import ROOT, chapters, pages, settings
+from book._tools import links
+from book._tools.links import Html
+from book._tools.pages import ROOT, chapters, pages, settings
 
 pytestmark = pytest.mark.site
 

@@ -10,9 +10,9 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from book import markup
-from book import site as extension
-from book.pages import chapters, pages, settings
+from book._tools import markup
+from book._tools import site as extension
+from book._tools.pages import chapters, pages, settings
 from tests.site.conftest import serving
 
 pytestmark = pytest.mark.site

@@ -13,7 +13,7 @@ import torch
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from book.pages import SITE
+from book._tools.pages import SITE
 from srlib import checkpoints, images, inference
 from srlib.metrics import PAPER
 from srlib.resample import resize
@@ -520,7 +520,7 @@ def test_every_control_has_a_name(seen):
 def test_a_chapter_brings_its_own_network(seen, index):
     model = model_of(index, "espcn", 2)
     onnx = base64.b64encode((FOLDER / model["file"]).read_bytes()).decode()
-    network = {key: model[key] for key in ("name", "label", "scale", "channels", "reach")} | {"onnx": onnx}
+    network = {key: model[key] for key in ("name", "label", "scale", "channels", "receptive_radius")} | {"onnx": onnx}
     page = seen.page
     page.evaluate(
         """async (network) => {

@@ -11,10 +11,10 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from book.codelinks import entry_named, imported
-from book.docstrings import constants, listed, modules, papers, restructured
-from book.numbering import terms
-from book.pages import ROOT, chapters, pages, settings, source
+from book._tools.codelinks import entry_named, imported
+from book._tools.docstrings import constants, listed, modules, papers, restructured
+from book._tools.numbering import terms
+from book._tools.pages import ROOT, chapters, pages, settings, source
 
 pytestmark = pytest.mark.site
 each_chapter = pytest.mark.parametrize("page", chapters())
@@ -95,7 +95,7 @@ def test_a_docstring_keeps_its_signs():
         "        pixels.",
         "Shapes: (N,)",
     ]
-    assert restructured(text, "srlib.metrics", "srlib.metrics.mse") == [
+    assert restructured(text, "srlib.metrics", "srlib.metrics.mean_squared_error") == [
         r"Mean \|x\*\| of x\_ and \ ``a*b``\ , 2 \< 3.",
         "",
         ":Parameters:",

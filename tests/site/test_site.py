@@ -5,8 +5,8 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 
-from book import build
-from book.pages import chapters, pages
+from book._tools import build
+from book._tools.pages import chapters, pages
 
 pytestmark = pytest.mark.site
 each_page = pytest.mark.parametrize("page", pages())

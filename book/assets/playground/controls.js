@@ -65,8 +65,8 @@ export function choices(select, entries) {
 /** Each network once, in two groups: a reader should know which kind is before them. */
 export function offerModels(select, models) {
   const groups = [
-    ["Faithful", ({ kind }) => kind !== "texture"],
-    ["Inventing texture", ({ kind }) => kind === "texture"],
+    ["Faithful", ({ kind }) => kind !== "textured"],
+    ["Inventing texture", ({ kind }) => kind === "textured"],
   ];
   for (const [label, belongs] of groups) {
     const group = make("optgroup", { label });

@@ -30,8 +30,8 @@ export async function withBytes(model) {
 
 /** `receive(tile, answer)` is called for each tile of `picture`; tiles carry their places in lr pixels. */
 export async function enlargeTiles(pool, network, picture, receive, { floats = false, side } = {}) {
-  const { reach, scale } = network;
-  const tiles = plan(picture.height, picture.width, side ?? sideFor(scale, reach), reach);
+  const { receptive_radius: radius, multiple = 1, scale } = network;
+  const tiles = plan(picture.height, picture.width, side ?? sideFor(scale, radius, multiple), radius, multiple);
   const ask = ({ row, column }) => ({
     pixels: region(picture, row.first, column.first, row.length, column.length),
     height: row.length,

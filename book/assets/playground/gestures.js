@@ -1,4 +1,4 @@
-// Mouse, finger and keys on the comparison, as srlib/assets/compare.js has them.
+// Mouse, finger and keys on the comparison, as srlib/notebook/widgets/assets/compare.js has them.
 
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 

@@ -11,7 +11,7 @@ const STYLES = ["../widget.css", "../compare.css", "playground.css"]; // the fir
 /**
  * Builds the playground inside `element`.
  *
- * `network`: the one network of a chapter, {name, label, scale, channels, reach} with its ONNX file as `onnx` (base64)
+ * `network`: the one network of a chapter, {name, label, scale, channels, receptive_radius, multiple} with its ONNX file as `onnx` (base64)
  * or as `file` (beside this script). Without it the reader chooses among all of index.json.
  */
 export async function mount(element, network = null) {

@@ -1,4 +1,4 @@
-// Two pictures on top of each other, parted by a line: the comparison of srlib.widgets for results that are larger than
+// Two pictures on top of each other, parted by a line: the comparison of srlib.notebook.widgets.compare for results that are larger than
 // a page should hold. Each side is a canvas over the part that is seen, and no more.
 
 import { gestures } from "./gestures.js";

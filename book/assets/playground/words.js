@@ -21,7 +21,7 @@ export function aboutModel({ label, scale, parameters, bytes, onnx, psnr, kind, 
   if (psnr) parts.push(`Set5 ${psnr.toFixed(2)} dB`);
   const sentences = [`${parts.join(", ")}.`];
   if (channels === 1) sentences.push("It enlarges brightness; colour is enlarged by bicubic interpolation.");
-  if (kind === "texture") sentences.push("It invents texture: what looks sharp need not have been there.");
+  if (kind === "textured") sentences.push("It invents texture: what looks sharp need not have been there.");
   const runtime = navigator.gpu ? "up to 27 MB" : "14 MB"; // the build for WebGPU is the larger one
   sentences.push(`The runtime, ${runtime}, is loaded once, when you first press Run.`);
   return sentences.join(" ");

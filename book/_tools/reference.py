@@ -1,0 +1,174 @@
+"""Sphinx extension: the API reference, from the docstrings, the source and the commands' own help."""
+
+import argparse
+import inspect
+import os
+import re
+from pathlib import Path
+from unittest import mock
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+from sphinx.roles import XRefRole
+from sphinx.util.nodes import make_refnode
+
+from book._tools.codelinks import used_in
+from book._tools.docstrings import constants, escaped, listed, modules, restructured
+from book._tools.pages import ROOT, settings
+
+# What signatures name and no page here describes. Names of srlib are not in it: those have to resolve.
+OUTSIDE = [
+    (
+        "py:.*",
+        r"(torch|numpy|PIL|tqdm|ipywidgets|os|matplotlib|argparse|collections|pathlib|typing|types|contextlib|functools)\..*",
+    ),
+    ("py:.*", r"(int|float|str|bool|bytes|object|list|dict|tuple|set|range|type|None|Path|Ellipsis|\.\.\.)"),
+    ("py:.*", r"(Exception|ValueError|RuntimeError|OSError|ConnectionError)"),
+]
+AUTODOC = {
+    "add_module_names": False,
+    "autodoc_default_options": {"members": True, "undoc-members": True, "member-order": "bysource"},
+    "autodoc_preserve_defaults": True,
+    "autodoc_inherit_docstrings": False,
+    "autodoc_typehints": "signature",
+    "python_use_unqualified_type_names": True,
+    "maximum_signature_line_length": 80,
+    "toc_object_entries_show_parents": "hide",
+}
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    for name, value in AUTODOC.items():
+        config[name] = value
+    config.nitpick_ignore_regex = [*config.nitpick_ignore_regex, *OUTSIDE]
+    config.linkcode_resolve = source_address
+
+
+def skip(app: Sphinx, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:
+    """List functions and classes, and of a class the methods that say what they do, but no function that it stores."""
+    own = getattr(thing, "__qualname__", name).rpartition(".")[2] == name
+    return None if not name.startswith("_") and listed(thing) and own else True
+
+
+def convert(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """A docstring in our form to one in Sphinx's, with the chapters that use the thing, and a module's constants."""
+    module = max((other for other in modules() if f"{name}.".startswith(f"{other}.")), key=len)
+    lines[:] = restructured(lines, module, name)
+    if what == "module":
+        for constant in constants(module):
+            lines += [f".. py:data:: {constant}", *value(module, constant), ""]
+            said = [*restructured([comment(module, constant)], module, name), *use(f"{name}.{constant}"), ""]
+            lines += [f"   {line}" for line in said]
+    else:
+        lines[-1:] = [*use(name), ""]
+
+
+def shorten(app: Sphinx, what: str, name: str, thing: object, options: object, signature: str, returns: str) -> tuple:
+    """A function as the default of a field by its name, not by its address, with which no signature can be read."""
+    pattern = r"<(?:function|class) '?(?:[\w.]*\.)?(\w+)'?(?: at 0x[0-9a-f]+)?>"
+    return signature and re.sub(pattern, r"\1", signature).replace("<factory>", "..."), returns
+
+
+def comment(module: str, name: str) -> str:
+    """What the source says behind a constant, on its line."""
+    line = inspect.getsource(modules()[module]).splitlines()[constants(module)[name] - 1]
+    text = line.partition("  # ")[2]
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def value(module: str, name: str) -> list[str]:
+    """The option that shows a constant's value, where that fits on a line and says something."""
+    text = repr(getattr(modules()[module], name))
+    return [f"   :value: {text}"] if len(text) <= 72 and "<" not in text else []
+
+
+def use(entry: str) -> list[str]:
+    """The field with the chapters that import something."""
+    links = [f":doc:`{escaped(title)} </{page}>`" for page, title in used_in(entry)]
+    return [f":Used in: {', '.join(links)}"] if links else []
+
+
+def source_address(domain: str, info: dict[str, str]) -> str | None:
+    """The lines of the repository where something is defined."""
+    if domain != "py" or info["module"] not in modules():
+        return None
+    module, name = modules()[info["module"]], info["fullname"]
+    path = inspect.getsourcefile(module)
+    if name in constants(module.__name__):
+        place = f"L{constants(module.__name__)[name]}"
+    else:
+        thing = module
+        for part in name.split("."):
+            thing = inspect.getattr_static(thing, part)
+        thing = thing.fget if isinstance(thing, property) else getattr(thing, "__func__", thing)
+        path = inspect.getsourcefile(inspect.unwrap(thing))
+        lines, first = inspect.getsourcelines(inspect.unwrap(thing))
+        place = f"L{first}-L{first + len(lines) - 1}"
+    repository = settings()["repository"]
+    return f"{repository['url']}/blob/{repository['branch']}/{Path(path).relative_to(ROOT).as_posix()}#{place}"
+
+
+def resolve_paper(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Element | None:
+    """`paper` links a paper's name in a docstring to its entry in the bibliography."""
+    if node["reftype"] != "paper":
+        return None
+    for citation in env.get_domain("cite").citations:
+        if citation.key == node["reftarget"]:
+            where = citation.bibliography_key.docname
+            return make_refnode(app.builder, node["refdoc"], where, citation.citation_id, text)
+    return None
+
+
+class Modules(Directive):
+    """A table: module, and the first sentence of what it says about itself. The content is names of modules."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        lines = [".. list-table::", "   :widths: 30 70", ""]
+        for name in " ".join(self.content).split():
+            said = inspect.getdoc(modules()[name]).partition("\n\n")[0].splitlines()
+            lines += [f"   * - :py:mod:`~{name}`", f"     - {restructured(said, name, name)[0]}"]
+        container = nodes.container(classes=["srlib-modules"])
+        self.state.nested_parse(StringList(lines), self.content_offset, container)
+        return [container]
+
+
+class Commands(Directive):
+    """The help of every command, as the command prints it."""
+
+    def run(self) -> list[nodes.Node]:
+        from srlib.cli import COMMANDS
+
+        parser = argparse.ArgumentParser(prog="srlib")
+        commands = parser.add_subparsers()
+        for command in COMMANDS:
+            command.add(commands)
+        found = []
+        for name, command in commands.choices.items():
+            with mock.patch.dict(os.environ, {"COLUMNS": "78", "NO_COLOR": "1"}):
+                text = command.format_help()
+            section = nodes.section(ids=[f"srlib-{name}"], names=[f"srlib {name}"])
+            section += [nodes.title("", f"srlib {name}"), nodes.literal_block("", text, language="none")]
+            found.append(section)
+        return found
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    app.setup_extension("sphinx.ext.autodoc")
+    app.setup_extension("sphinx.ext.linkcode")
+    app.connect("config-inited", configure)
+    app.connect("autodoc-skip-member", skip)
+    app.connect("autodoc-process-docstring", convert)
+    app.connect("autodoc-process-signature", shorten)
+    app.connect("missing-reference", resolve_paper)
+    app.add_role("paper", XRefRole(innernodeclass=nodes.inline, warn_dangling=True))
+    app.add_css_file("reference.css")
+    app.add_directive("modules", Modules)
+    app.add_directive("commands", Commands)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

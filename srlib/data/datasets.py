@@ -1,0 +1,217 @@
+"""Where pictures come from: photographs installed with scikit-image, any folder, test sets by name."""
+
+import importlib.util
+import os
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import pooch
+from torch import Tensor
+
+import srlib
+from srlib import images
+from srlib.data.dead_leaves import DeadLeaves
+
+# The photographs in the scikit-image wheel, without a blurred clock and a detail of 102 pixels. The two lists
+# below are disjoint and share no scene; data/README.md has sources and licences.
+_PACKAGED = {
+    "astronaut": "astronaut.png",
+    "chelsea": "chelsea.png",
+    "coffee": "coffee.png",
+    "rocket": "rocket.jpg",
+    "brick": "brick.png",
+    "camera": "camera.png",
+    "cell": "cell.png",
+    "coins": "coins.png",
+    "grass": "grass.png",
+    "gravel": "gravel.png",
+    "hubble_deep_field": "hubble_deep_field.jpg",
+    "ihc": "ihc.png",
+    "moon": "moon.png",
+    "motorcycle_left": "motorcycle_left.png",
+    "motorcycle_right": "motorcycle_right.png",
+    "page": "page.png",
+    "retina": "retina.jpg",
+    "text": "text.png",
+}
+EVAL_PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
+TRAIN_PHOTOS = tuple(name for name in _PACKAGED if name not in EVAL_PHOTOS)
+
+PACKAGED = "packaged"
+PIECE = 2048  # pixels; longest side of a training picture
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def photo(name: str) -> Tensor:
+    """One of the photographs that scikit-image installs, by name; no network.
+
+    Args:
+        name: one of `EVAL_PHOTOS` or `TRAIN_PHOTOS`.
+
+    Shapes: -> (1, 3, H, W), or (1, 1, H, W) for a grey one, float32 in [0, 1].
+    Raises: ValueError for another name; FileNotFoundError where scikit-image lacks the file.
+    """
+    if name not in _PACKAGED:
+        raise ValueError(f"no photograph {name!r}; choose one of {', '.join(_PACKAGED)}")
+    package = importlib.util.find_spec("skimage")  # found, not imported: that takes a second
+    where = package.submodule_search_locations if package else None
+    for place in where or ():
+        path = Path(place, "data", _PACKAGED[name])
+        if path.is_file():
+            return images.read(path)
+    raise FileNotFoundError(
+        f"scikit-image is not installed with its file {_PACKAGED[name]}: pip install 'scikit-image>=0.25'"
+    )
+
+
+def folder(path: str | os.PathLike) -> Iterator[tuple[str, Tensor]]:
+    """The pictures directly in a folder, in the order of their file names: (name without extension, image).
+
+    Shapes: images (1, C, H, W) float32 in [0, 1], C = 1 for grey files, else 3.
+    Raises: FileNotFoundError for a folder that is not there; ValueError for one without pictures; ImageError,
+        while iterating, for a file that cannot be read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path}: no such folder")
+    files = image_files(path)
+    if not files:
+        raise ValueError(f"{path}: no pictures in this folder ({', '.join(IMAGE_SUFFIXES)})")
+    return ((file.stem, images.read(file)) for file in files)
+
+
+def image_files(path: Path) -> list[Path]:
+    """The image files directly in a folder, sorted by name; hidden files do not count."""
+    return sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+    )
+
+
+def find(name: str) -> Path:
+    """The folder that holds the pictures of a set such as Set5, in $SRLIB_DATA or in the user cache.
+
+    Each place P is searched for pictures in P/name/HR, P/name, P/*/name/HR and P/*/name.
+
+    Raises: ValueError for what is not a name; FileNotFoundError that names the set, the places and the way to
+        get it.
+    """
+    found = find_in(search_path(), name)
+    if found is None:
+        looked = ", ".join(f"{place}" if place.is_dir() else f"{place} (no such folder)" for place in search_path())
+        command = f"get it with: srlib fetch {name}, or " if name in manifest() else ""
+        raise FileNotFoundError(
+            f"the set {name} is not on this machine; looked in {looked}; "
+            f"{command}name a folder that has it in $SRLIB_DATA"
+        )
+    return found
+
+
+def find_in(roots: list[Path], name: str) -> Path | None:
+    """As `find`, among the given places; None when the set is in none of them."""
+    if not name or name in (".", "..") or Path(name).name != name or "*" in name:
+        raise ValueError(f"{name!r} is not the name of a set; for a folder use srlib.data.datasets.folder")
+    for root in roots:
+        if not root.is_dir():
+            continue
+        inner = sorted(child for child in root.iterdir() if not child.name.startswith("."))
+        for base in (root, *inner):
+            for candidate in (base / name / "HR", base / name):
+                if candidate.is_dir() and image_files(candidate):
+                    return candidate
+    return None
+
+
+def images_of(name: str) -> Iterator[tuple[str, Tensor]]:
+    """The pictures of a set, as `folder` gives them: (name, hr) with hr (1, C, H, W)."""
+    return folder(find(name))
+
+
+def search_path() -> list[Path]:
+    """The folders searched for sets: those of $SRLIB_DATA, in order, then the user cache."""
+    listed = [Path(entry).expanduser() for entry in os.environ.get("SRLIB_DATA", "").split(os.pathsep) if entry]
+    return [*listed, Path(pooch.os_cache("srlib"))]
+
+
+def manifest() -> dict[str, dict]:
+    """What `srlib fetch` knows, by name: addresses, checksums, number of images or name of the file, terms of use."""
+    return tomllib.loads(data_file("manifest.toml").read_text(encoding="utf-8"))
+
+
+def data_folder() -> Path:
+    """The shipped `data` folder: inside the package when installed, beside it in a clone."""
+    package = Path(srlib.__file__).parent
+    for candidate in (package / "_data", package.parent / "data"):
+        if (candidate / "manifest.toml").is_file():
+            return candidate
+    raise FileNotFoundError(f"srlib's data folder is missing beside {package}; install srlib again")
+
+
+def data_file(name: str) -> Path:
+    """A shipped file by its path in the `data` folder, such as "manifest.toml" or "results/srcnn.csv"."""
+    path = data_folder() / name
+    if not path.is_file():
+        raise FileNotFoundError(f"srlib ships no {name} in {data_folder()}")
+    return path
+
+
+def load_training_images(
+    data: Iterable[str], side: int, leave_out: Callable[[str], None]
+) -> tuple[list[Tensor], list[str]]:
+    """Training pictures, and for each source a line that says what it is and how many came of it.
+
+    They are kept as bytes, huge ones in pieces, so that hundreds of photos fit into memory and a piece at a time is
+    all that is ever worked on.
+
+    Shapes: each (1, 1 or 3, H, W), uint8.
+
+    Args:
+        data: names of sets, folders, and "packaged": what needs no download.
+        side: the shorter side that a picture must have at least, in pixels.
+        leave_out: called with "file: reason" for every picture that cannot be used.
+
+    Raises: FileNotFoundError or ValueError for a source that is not there or has no pictures; ValueError when
+        nothing is left.
+    """
+    pictures, lines = [], []
+    for source in data:
+        used = 0
+        for name, hr in _packaged() if source == PACKAGED else _readable(source, leave_out):
+            if min(hr.shape[-2:]) < side:
+                leave_out(f"{name}: {hr.shape[-1]} x {hr.shape[-2]} pixels, smaller than a patch of {side} x {side}")
+            else:
+                used += 1
+                pictures += _pieces(images.to_uint8(hr), side)
+        lines.append(f"{source}: {used} pictures")
+    if not pictures:
+        raise ValueError(f"no usable picture of at least {side} x {side} pixels in {', '.join(data)}")
+    return pictures, lines
+
+
+def _readable(source: str, leave_out: Callable[[str], None]) -> Iterator[tuple[str, Tensor]]:
+    path = Path(source) if Path(source).is_dir() else find(source)
+    files = image_files(path)
+    if not files:
+        raise ValueError(f"{path}: no pictures in this folder ({', '.join(IMAGE_SUFFIXES)})")
+    for file in files:
+        try:
+            yield str(file), images.read(file)
+        except images.ImageError as error:
+            leave_out(str(error))
+
+
+def _pieces(picture: Tensor, side: int) -> list[Tensor]:
+    """Cut into equal parts of about `PIECE` pixels at most, but none smaller than `side`."""
+    rows, columns = (max(1, min(-(-n // PIECE), n // side)) for n in picture.shape[-2:])
+    bands = picture.tensor_split(rows, -2)
+    return [piece.clone() for band in bands for piece in band.tensor_split(columns, -1)]
+
+
+def _packaged() -> Iterator[tuple[str, Tensor]]:
+    """The training photographs and as many dead leaves as balance them."""
+    photos = [(name, photo(name)) for name in TRAIN_PHOTOS]
+    yield from photos
+    leaves = DeadLeaves([hr for _, hr in photos], 256, seed=0)
+    yield from ((f"dead leaves {i}", leaves[i]) for i in range(40))

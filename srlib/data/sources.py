@@ -1,0 +1,120 @@
+"""What a recipe says of its data: objects that make a phase's stream from the pictures of each role."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from srlib.data.patches import as_hr
+from srlib.data.streams import AlignedStream, Degrade, DegradedStream, PatchStream, RoundRobin, Unpaired, patches
+from srlib.resample import resize
+
+Pictures = Mapping[str, Sequence[Tensor]]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs by bicubic downscaling of the role "hr"; several scales take turns, batch by batch.
+
+    Args:
+        lr_size: side of a patch in lr pixels.
+        channels: 3 for RGB, 1 for luma.
+    """
+
+    scales: tuple[int, ...]
+    lr_size: int
+    channels: int = 3
+
+    @property
+    def sides(self) -> dict[str, int]:
+        return {"hr": self.lr_size * max(self.scales)}
+
+    def __call__(self, pictures: Pictures, *, seed: int, batch: int) -> PatchStream | RoundRobin:
+        streams = [
+            PatchStream(pictures["hr"], scale=scale, lr_size=self.lr_size, channels=self.channels, seed=seed)
+            for scale in self.scales
+        ]
+        return streams[0] if len(streams) == 1 else RoundRobin(streams, batch=batch)
+
+
+@dataclass(frozen=True)
+class Pyramids:
+    """lr and hr at every power of two between, all by bicubic downscaling of the role "hr": ×4 gives lr, ×2 and ×4.
+
+    Args:
+        scale: 2, 4 or 8.
+        lr_size: side of a patch in lr pixels.
+    """
+
+    scale: int
+    lr_size: int
+    channels: int = 3
+
+    @property
+    def sides(self) -> dict[str, int]:
+        return {"hr": self.lr_size * self.scale}
+
+    def __call__(self, pictures: Pictures, *, seed: int, batch: int) -> AlignedStream:
+        scales = [2**k for k in range(self.scale.bit_length())]
+        layers = (self._levels(as_hr(picture, self.channels), scales) for picture in pictures["hr"])
+        return AlignedStream(layers, size=self.lr_size, scales=scales, seed=seed)
+
+    def _levels(self, hr: Tensor, scales: list[int]) -> list[Tensor]:
+        height, width = (n - n % self.scale for n in hr.shape[-2:])
+        hr = hr[..., :height, :width]
+        return [*(resize(hr, scale / self.scale) for scale in scales[:-1]), hr]
+
+
+@dataclass(frozen=True)
+class DegradedPairs:
+    """Pairs whose lr is made of each hr patch anew, on the device that trains (`DegradedStream`).
+
+    Args:
+        size: side of a patch in hr pixels.
+        symmetries: turn and flip patches at random.
+    """
+
+    size: int
+    degrade: Degrade
+    channels: int = 3
+    symmetries: bool = True
+
+    @property
+    def sides(self) -> dict[str, int]:
+        return {"hr": self.size}
+
+    def __call__(self, pictures: Pictures, *, seed: int, batch: int) -> DegradedStream:
+        return DegradedStream(
+            pictures["hr"],
+            size=self.size,
+            degrade=self.degrade,
+            channels=self.channels,
+            seed=seed,
+            symmetries=self.symmetries,
+        )
+
+
+@dataclass(frozen=True)
+class UnpairedPatches:
+    """Patches of each role, such as lr photographs and hr pictures, that have nothing to do with each other.
+
+    Args:
+        sizes: role -> side of its patches in its own pixels; a batch has them in this order.
+        symmetries: turn and flip patches at random.
+    """
+
+    sizes: Mapping[str, int]
+    channels: int = 3
+    symmetries: bool = True
+
+    @property
+    def sides(self) -> dict[str, int]:
+        return dict(self.sizes)
+
+    def __call__(self, pictures: Pictures, *, seed: int, batch: int) -> Unpaired:
+        return Unpaired(
+            *(
+                patches(pictures[role], size=size, channels=self.channels, seed=seed + k, symmetries=self.symmetries)
+                for k, (role, size) in enumerate(self.sizes.items())
+            )
+        )

@@ -1,0 +1,139 @@
+"""The games of adversarial training: pairs of losses on logits, and penalties on the discriminator's slope."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+PairLoss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class GANLoss:
+    """What the discriminator minimises, `d(real, fake)`, and what the generator minimises, `g(real, fake)`.
+
+    Both take logits, before any sigmoid: of true pictures and of the generator's. They hold no network and no state.
+
+    Shapes: real, fake: any, one logit per picture or a map of them -> scalar.
+    """
+
+    d: PairLoss
+    g: PairLoss
+
+
+def bce_d(real: Tensor, fake: Tensor) -> Tensor:
+    """−log σ(real) − log(1 − σ(fake)), means (Goodfellow et al., NeurIPS 2014, eq. 1); 2 ln 2 when undecided.
+
+    Differs from the paper: on logits, so that a sure discriminator has no log of zero.
+    """
+    return F.softplus(-real).mean() + F.softplus(fake).mean()
+
+
+def bce_g(real: Tensor, fake: Tensor) -> Tensor:
+    """−log σ(fake), mean (Goodfellow et al., NeurIPS 2014, sec. 3; Ledig et al., CVPR 2017, eq. 6); ignores `real`.
+
+    The form that does not saturate: where the discriminator is sure of a fake, the slope is the steepest.
+
+    Differs from the paper: Ledig et al. sum over the pictures where this takes the mean.
+    """
+    return F.softplus(-fake).mean()
+
+
+def least_squares_d(real: Tensor, fake: Tensor) -> Tensor:
+    """½ (real − 1)² + ½ fake², means (Mao et al., ICCV 2017, eq. 9); 0 for a perfect discriminator.
+
+    Differs from the paper: nothing known. Many programs leave out the ½.
+    """
+    return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
+
+
+def least_squares_g(real: Tensor, fake: Tensor) -> Tensor:
+    """½ (fake − 1)², mean (Mao et al., ICCV 2017, eq. 9); ignores `real`.
+
+    Differs from the paper: nothing known.
+    """
+    return 0.5 * (fake - 1).square().mean()
+
+
+def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
+    """max(0, 1 − real) + max(0, 1 + fake), means (Lim & Ye, arXiv 1705.02894; Miyato et al., ICLR 2018, eq. 16).
+
+    Differs from the paper: nothing known.
+    """
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def minus_fake(real: Tensor, fake: Tensor) -> Tensor:
+    """−fake, mean: the generator's side of the hinge and of Wasserstein's game; ignores `real`.
+
+    Differs from the paper: nothing known.
+    """
+    return -fake.mean()
+
+
+def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
+    """fake − real, means (Arjovsky et al., ICML 2017, eq. 2); bounded only together with a `gradient_penalty`.
+
+    Differs from the paper: it bounds the weights of the discriminator by clipping them.
+    """
+    return fake.mean() - real.mean()
+
+
+def relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
+    """Is the true picture more real than the average fake, and is the fake less (Wang et al., ECCVW 2018, eq. 1).
+
+    ½ [−log σ(real − mean fake) − log(1 − σ(fake − mean real))]; ln 2 when all logits are equal.
+
+    Differs from the paper: the ½ is BasicSR's, the authors' later code; without it weights would be half as large.
+        The means are over this batch, and over one process.
+    """
+    return 0.5 * bce_d(real - fake.mean(), fake - real.mean())
+
+
+def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
+    """The same question with the roles exchanged (Wang et al., ECCVW 2018, eq. 2); `real` counts here.
+
+    Differs from the paper: as for `relativistic_d`.
+    """
+    return relativistic_d(fake, real)
+
+
+BCE = GANLoss(bce_d, bce_g)  # SRGAN
+LEAST_SQUARES = GANLoss(least_squares_d, least_squares_g)
+HINGE = GANLoss(hinge_d, minus_fake)
+WASSERSTEIN = GANLoss(wasserstein_d, minus_fake)
+RELATIVISTIC = GANLoss(relativistic_d, relativistic_g)  # ESRGAN
+
+
+def gradient_penalty(d: nn.Module, hr: Tensor, sr: Tensor, *, weight: float = 10.0) -> Tensor:
+    """weight · (‖∇d‖ − 1)² at random places between hr and sr, mean (Gulrajani et al., NeurIPS 2017, eq. 3).
+
+    It has a gradient in the weights of `d` alone. Batch norm in `d` makes the slope at one picture depend on the
+    others; the paper leaves it out, and so should who uses this.
+
+    Shapes: hr, sr (N, C, H, W) -> scalar.
+    Raises: ValueError for unequal shapes.
+    Differs from the paper: 1e-12 under the root, so that a flat discriminator has a gradient.
+    """
+    if hr.shape != sr.shape:
+        raise ValueError(f"hr and sr must have the same shape, got {tuple(hr.shape)} and {tuple(sr.shape)}")
+    share = torch.rand(len(hr), 1, 1, 1, dtype=hr.dtype, device=hr.device)
+    slope = (_slope(d, torch.lerp(hr, sr, share)).square().flatten(1).sum(1) + 1e-12).sqrt()
+    return weight * (slope - 1).square().mean()
+
+
+def r1(d: nn.Module, hr: Tensor, sr: Tensor | None = None, *, weight: float = 10.0) -> Tensor:
+    """½ weight · ‖∇d(hr)‖², mean over pictures (Mescheder et al., ICML 2018, eq. 9); `sr` is not used.
+
+    Shapes: hr (N, C, H, W) -> scalar.
+    Differs from the paper: nothing known.
+    """
+    return 0.5 * weight * _slope(d, hr).square().flatten(1).sum(1).mean()
+
+
+def _slope(d: nn.Module, picture: Tensor) -> Tensor:
+    """The gradient of each picture's logits by its pixels, itself differentiable by the weights of d."""
+    picture = picture.detach().requires_grad_()
+    return torch.autograd.grad(d(picture).sum(), picture, create_graph=True)[0]

@@ -1,0 +1,75 @@
+"""Every network that a checkpoint can hold, one row each: the one place where a new network is entered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from srlib.models import edsr, esrgan, fcn, johnson, srgan
+
+Kind = Literal["true", "textured", "video", "kernel"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A network: how it is built, and what is said of it wherever networks are listed.
+
+    Args:
+        label: its name on pages.
+        build: scale -> the network, untrained.
+        small: scale -> the same architecture with few weights, for the contract that every network is tested by.
+        scales: those it is made for.
+        kind: "true" asks for the pixels alone; "textured" was trained to look right and may invent; "video" takes
+            clips; "kernel" estimates a blur.
+        channels: of its pictures: 3 for RGB, 1 for luma.
+        frames: of its clips; 1 for single pictures.
+        joint: one checkpoint for all its scales.
+        licence: of weights that are not ours.
+    """
+
+    label: str
+    build: Callable[[int], nn.Module]
+    small: Callable[[int], nn.Module]
+    scales: tuple[int, ...] = (2, 3, 4)
+    kind: Kind = "true"
+    channels: int = 3
+    frames: int = 1
+    joint: bool = False
+    licence: str | None = None
+
+
+def _small(make: Callable[..., nn.Module], **settings: object) -> Callable[[int], nn.Module]:
+    return lambda scale: make(scale=scale, **settings)
+
+
+_SRRESNET = _small(srgan.SRResNet, width=16, blocks=2)
+_JOHNSON = _small(johnson.Johnson, width=16, blocks=2)
+_RRDB = _small(esrgan.RRDBNet, blocks=1, width=16, growth=8)
+_EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
+
+# By the name on its card, oldest first. A card names a row and nothing else, so that reading one never runs code of
+# its writer. Two rows may have one architecture and different losses.
+CATALOGUE: dict[str, Entry] = {
+    "srcnn": Entry("SRCNN", fcn.srcnn, _small(fcn.SRCNN, widths=(16, 8)), channels=1),
+    "fsrcnn": Entry("FSRCNN", fcn.fsrcnn, _small(fcn.FSRCNN, width=16, shrink=8, blocks=2), channels=1),
+    "espcn": Entry("ESPCN", fcn.espcn, _small(fcn.ESPCN, width=32), channels=1),
+    "vdsr": Entry("VDSR", fcn.vdsr, _small(fcn.VDSR, width=16, depth=5), channels=1),
+    "srresnet": Entry("SRResNet", srgan.srresnet, _SRRESNET),
+    "edsr_small": Entry("EDSR-small", edsr.edsr_small, _small(edsr.EDSR, blocks=2, width=16, tail="light")),
+    "edsr_baseline": Entry("EDSR-baseline", edsr.edsr_baseline, _EDSR),
+    "edsr": Entry("EDSR", edsr.edsr, _EDSR),
+    "mdsr": Entry("MDSR", edsr.mdsr, _small(edsr.MDSR, blocks=2, width=16), joint=True),
+    "johnson_pixel": Entry("Johnson, pixel loss", johnson.johnson_small, _JOHNSON),
+    "johnson": Entry("Johnson, feature loss", johnson.johnson_small, _JOHNSON, kind="textured"),
+    "srgan": Entry("SRGAN", srgan.srresnet, _SRRESNET, kind="textured"),
+    "rrdbnet": Entry("RRDBNet", esrgan.rrdbnet, _RRDB),
+    "rrdb_psnr_small": Entry("RRDB-small, L1", esrgan.rrdb_small, _RRDB),
+    "esrgan_small": Entry("ESRGAN-small", esrgan.rrdb_small, _RRDB, kind="textured"),
+}
+
+
+def order(model: str) -> tuple[int, str]:
+    """Sorts names as the catalogue has them; others come last, by name."""
+    names = list(CATALOGUE)
+    return (names.index(model) if model in CATALOGUE else len(names)), model

@@ -1,0 +1,240 @@
+"""Networks as ONNX files, which other programs and browsers run: for pictures of any size, 16 bits a number."""
+
+import copy
+import importlib.util
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from srlib.inference import receptive_radius
+from srlib.io import atomic
+from srlib.models.interpolators import Interpolator
+from srlib.models.polyphase import Polyphase
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 18  # what torch's exporter is written in; every onnxruntime of the last years reads it
+TOLERANCE = 1e-4  # of a range of 1: a fortieth of a step of 8 bits
+_TRACED = (18, 23)  # lr height and width while tracing; nothing of it may stay in the graph
+_TRIED = ((33, 17), (20, 48))
+_SMALL = 64  # numbers that are too few to be worth a Cast
+_NEEDED = ("onnx", "onnxscript")
+_CHATTER = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")
+
+
+class ExportError(ValueError):
+    """A network that cannot be exported, in one line that says why."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An ONNX file as bytes.
+
+    `receptive_radius`: how far tiles must overlap. `difference`: the largest to torch's result; None where there is no
+    onnxruntime.
+    """
+
+    content: bytes
+    receptive_radius: int
+    difference: float | None
+
+
+def export(
+    net: nn.Module, path: str | os.PathLike, *, name: str | None = None, half: bool = True, sha256: str | None = None
+) -> Exported:
+    """Write a network to `path` (.onnx): input "lr" (1, channels, h, w), output "sr" (1, channels, scale·h, scale·w).
+
+    Heights and widths are free, from one pixel. The file says in its metadata what it is: model, scale, channels,
+    receptive_radius (how far tiles must overlap), multiple (at whose multiples tiles must begin), parameters, and the
+    sha256 of the checkpoint if given. It is written whole or not at all, after onnx has checked it and, where
+    onnxruntime is installed, after its results equal those of torch to `TOLERANCE` at two sizes.
+
+    Args:
+        name: of the model, for the metadata; default: that of the class.
+        half: store numbers that fit 16 bits in 16 bits, with a cast to 32 in the graph. Nothing is rounded: a shipped
+            checkpoint's all fit, those of a network just trained do not. See `rounded`.
+
+    Raises: ExportError where onnx or onnxscript is missing, for another suffix or folder, and for a network that
+        cannot be exported or whose file computes something else; OSError as for writing a file.
+    """
+    path = Path(path)
+    if path.suffix != ".onnx":
+        raise ExportError(f"{path}: an ONNX file must end in .onnx")
+    if not path.absolute().parent.is_dir():
+        raise ExportError(f"{path}: no folder {path.parent}")
+    exported = convert(net, name=name, half=half, sha256=sha256)
+    atomic.write(path, exported.content)
+    return exported
+
+
+def convert(net: nn.Module, *, name: str | None = None, half: bool = True, sha256: str | None = None) -> Exported:
+    """As `export`, in memory.
+
+    Raises: ExportError as for `export`.
+    """
+    if missing := [package for package in _NEEDED if importlib.util.find_spec(package) is None]:
+        raise ExportError(f'exporting needs onnx and onnxscript, no {missing[0]} here: pip install "srlib[web]"')
+    plain = _plain(net)
+    model = _traced(plain)
+    _strip(model)
+    if half:
+        _halve(model)
+    name, radius = name or type(net).__name__, receptive_radius(plain, plain.channels)
+    _describe(model, plain, name, radius, sha256)
+    content = model.SerializeToString()
+    _check(content)
+    difference = _difference(plain, content)
+    if difference is not None and not difference <= TOLERANCE:
+        raise ExportError(f"{name}: onnxruntime's result is {difference:.1e} off torch's")
+    return Exported(content, radius, difference)
+
+
+def onnx_runner(content: bytes) -> Callable[[Tensor], Tensor]:
+    """A function lr -> sr that computes with onnxruntime what a file holds."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def run(lr: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(["sr"], {"lr": lr.numpy()})[0])
+
+    return run
+
+
+def is_available() -> bool:
+    """Whether onnx and onnxscript are installed."""
+    return all(importlib.util.find_spec(package) for package in _NEEDED)
+
+
+def to_half(net: nn.Module) -> nn.Module:
+    """A copy whose numbers are rounded to 16 bits, so that its file is half as large; some 0.001 dB."""
+    return copy.deepcopy(net).half().float()
+
+
+def _plain(net: nn.Module) -> nn.Module:
+    """A copy to trace: on the processor, in evaluation mode, with bicubic enlargement as a convolution."""
+    if isinstance(net, Interpolator):
+        return _polyphase(net, 3)
+    plain = copy.deepcopy(net).cpu().float().eval().requires_grad_(False)
+    for parent in list(plain.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, Interpolator):
+                setattr(parent, name, _polyphase(child, plain.channels))
+    return plain
+
+
+def _polyphase(layer: Interpolator, channels: int) -> Polyphase:
+    if layer.kernel != "bicubic" or layer.scale != int(layer.scale):
+        raise ExportError(f"{layer.kernel} ×{layer.scale:g}: of the interpolators only bicubic by a whole scale goes")
+    return Polyphase(scale=int(layer.scale), channels=channels)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter reports on itself and on libraries that are not there; its errors are raised all the same."""
+    loggers = [logging.getLogger(name) for name in _CHATTER]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _traced(net: nn.Module) -> "onnx.ModelProto":
+    """The graph, as the layers stand: onnxruntime fuses them when it loads a file, and the numbers stay as they are."""
+    lr = torch.rand(1, net.channels, *_TRACED, generator=torch.Generator().manual_seed(0))
+    size = {2: torch.export.Dim("h", min=2), 3: torch.export.Dim("w", min=2)}
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                net, (lr,), dynamo=True, input_names=["lr"], output_names=["sr"], dynamic_shapes=(size,),
+                opset_version=OPSET, optimize=False, verbose=False,
+            )  # fmt: skip
+    except (RuntimeError, torch.onnx.OnnxExporterError) as error:
+        raise ExportError(f"{type(net).__name__} cannot be written as a graph of ONNX") from error
+    return program.model_proto
+
+
+def _strip(model: "onnx.ModelProto") -> None:
+    """Take out what the exporter tells about itself: lines of source, paths of this machine, sizes in between."""
+    graph = model.graph
+    del graph.value_info[:]
+    for entry in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        entry.doc_string = ""
+        del entry.metadata_props[:]
+
+
+def _halve(model: "onnx.ModelProto") -> None:
+    """Keep numbers that fit 16 bits in 16 bits, and cast them in the graph; a runtime does it once, on loading."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or values.size < _SMALL:
+            continue
+        short = values.astype("float16")
+        if (short.astype("float32") == values).all():
+            name = f"{tensor.name}.half"
+            casts.append(helper.make_node("Cast", [name], [tensor.name], f"cast.{tensor.name}", to=TensorProto.FLOAT))
+            tensor.CopyFrom(numpy_helper.from_array(short, name))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *nodes])
+
+
+def _describe(model: "onnx.ModelProto", net: nn.Module, name: str, radius: int, sha256: str | None) -> None:
+    from onnx import helper
+
+    model.producer_name = "srlib"
+    model.ClearField("producer_version")
+    entries = {
+        "model": name,
+        "scale": str(net.scale),
+        "channels": str(net.channels),
+        "receptive_radius": str(radius),
+        "multiple": str(getattr(net, "multiple", 1)),
+        "parameters": str(sum(p.numel() for p in net.parameters())),
+    }
+    helper.set_model_props(model, entries | ({"sha256": sha256} if sha256 else {}))
+
+
+def _check(content: bytes) -> None:
+    import onnx
+
+    try:
+        onnx.checker.check_model(content, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError("onnx does not accept the graph that torch's exporter made") from error
+
+
+@torch.no_grad()
+def _difference(net: nn.Module, content: bytes) -> float | None:
+    """The largest between onnxruntime and torch at two sizes, relative to the result where that exceeds 1."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return None
+    rng = torch.Generator().manual_seed(0)
+    found = [torch.zeros(())]
+    run = onnx_runner(content)
+    for size in _TRIED:
+        lr = torch.rand(1, net.channels, *size, generator=rng)
+        sr = net(lr)
+        found.append((run(lr) - sr).abs().max() / sr.abs().max().clamp_min(1))
+    return torch.stack(found).max().item()  # NaN, if one is

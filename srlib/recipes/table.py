@@ -1,0 +1,44 @@
+"""Every recipe by its name: ours for two cores, the papers' for a GPU."""
+
+from collections.abc import Callable
+
+from srlib.recipes.ours import (
+    edsr_baseline,
+    edsr_small,
+    espcn,
+    esrgan_small,
+    fsrcnn,
+    johnson,
+    johnson_pixel,
+    mdsr,
+    rrdb_psnr_small,
+    srcnn,
+    srgan,
+    srresnet,
+    vdsr,
+)
+from srlib.recipes.papers import (
+    edsr_baseline_paper,
+    edsr_paper,
+    espcn_paper,
+    esrgan_paper,
+    fsrcnn_paper,
+    mdsr_paper,
+    rrdb_psnr_paper,
+    srcnn_paper,
+    srgan_paper,
+    srresnet_paper,
+    vdsr_paper,
+)
+from srlib.training.recipe import Recipe
+
+RECIPES: dict[str, Callable[..., Recipe]] = {
+    recipe.__name__: recipe
+    for recipe in (
+        *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small),
+        *(johnson_pixel, johnson, srgan, esrgan_small),
+        *(srcnn_paper, fsrcnn_paper, espcn_paper, vdsr_paper, srresnet_paper),
+        *(edsr_baseline_paper, edsr_paper, mdsr_paper),
+        *(srgan_paper, rrdb_psnr_paper, esrgan_paper),
+    )
+}

@@ -1,0 +1,171 @@
+"""Carrying out a recipe: from settings and pictures to a checkpoint with its card."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+import srlib
+from srlib import checkpoints, metrics
+from srlib.io import atomic
+from srlib.training.loop import train
+from srlib.training.recipe import Pictures, Recipe, Scores, describe
+from srlib.training.run import TrainingError, choose_device, process_group
+from srlib.training.state import FREE
+from srlib.training.warm_start import warm_start
+
+RUN = "run.json"
+
+
+def fit(
+    recipe: Recipe,
+    pictures: Mapping[str, Sequence[Tensor]],
+    folder: str | os.PathLike,
+    *,
+    data: Mapping[str, Sequence[str]] | None = None,
+    start: Mapping[str, str | os.PathLike] | None = None,
+    evaluate_on: Mapping[str, Pictures] | None = None,
+    log: Callable[[dict[str, float]], None] | None = None,
+    resume: bool = False,
+    device: torch.device | str | None = None,
+) -> Path:
+    """Train by a recipe; the checkpoint, `folder`/`recipe.name`.safetensors, with its card.
+
+    A recipe of several phases gives each a folder of its own, with its state and its log.
+
+    Args:
+        pictures: role -> training images (1, C, H, W).
+        data: role -> what the pictures are, in words, for the card.
+        start: network -> a checkpoint whose weights are taken over where they fit by name and shape. Default: the
+            recipe's.
+        evaluate_on: {set: pictures}; the first is also scored during training.
+        log, resume, device: as for `train`.
+
+    Raises: TrainingError for a folder that holds another run, as for `train`; CheckpointError for a bad `start`;
+        ValueError for a role without pictures.
+    """
+    folder = Path(folder)
+    if missing := [role for role in recipe.sides if not pictures.get(role)]:
+        raise ValueError(f"{recipe.name} needs pictures for {', '.join(missing)}, got {', '.join(pictures) or 'none'}")
+    nets = recipe.build()
+    begun = {name: _begin(nets[name], checkpoints.locate(path)) for name, path in (start or recipe.start or {}).items()}
+    sets = {name: list(images) for name, images in (evaluate_on or {}).items()}
+    first = dict(list(sets.items())[:1])
+    known = {"recipe": describe(recipe), "data": dict(data or {}), "start": begun or None}
+    main = int(os.environ.get("RANK", 0)) == 0  # of the processes that torchrun starts, the one that writes
+    if main:
+        _claim(folder, _note(known), resume)
+    with process_group(choose_device(device)):  # one for all phases
+        trained, seconds = _phases(recipe, nets, pictures, folder, first, log, resume, device)
+    path = folder / f"{recipe.name}.safetensors"
+    if not main:
+        return path
+    best = recipe.deploy(trained)
+    where = next(best.parameters()).device
+    best = best.cpu()
+    scales = list(getattr(best, "scales", (best.scale,)))
+    card = {"model": checkpoints.name_of(recipe.name), "scale": best.scale, "scales": scales, **known}
+    card |= {"steps": sum(phase.config.steps for phase in recipe.phases), "seconds": round(seconds)}
+    card |= {"device": device_name(where), "commit": commit(), "torch": torch.__version__.partition("+")[0]}
+    card |= {"protocol": str(metrics.PAPER), "scores": _rounded(recipe.evaluate(best, sets))}
+    return checkpoints.save(best, path, card)
+
+
+def _phases(
+    recipe: Recipe,
+    nets: dict[str, nn.Module],
+    pictures: Mapping[str, Sequence[Tensor]],
+    folder: Path,
+    first: dict[str, Pictures],
+    log: Callable[[dict[str, float]], None] | None,
+    resume: bool,
+    device: torch.device | str | None,
+) -> tuple[dict[str, nn.Module], float]:
+    """Train phase after phase; the networks of the last, and the seconds of all."""
+    seconds = 0.0
+    for phase in recipe.phases:
+        trained, history = train(
+            phase.step(),
+            nets,
+            {name: optim.build(nets) for name, optim in phase.optims.items()},
+            phase.stream(pictures, seed=phase.config.seed, batch=phase.config.batch),
+            phase.config,
+            schedule=phase.schedules,
+            frozen_nets=phase.frozen,
+            evaluate=(lambda nets: _row(recipe.evaluate(recipe.deploy(nets), first))) if first else None,
+            folder=folder / phase.name if len(recipe.phases) > 1 else folder,
+            log=log,
+            resume=resume,
+            device=device,
+        )
+        seconds += history[-1]["seconds"]
+        for name, net in trained.items():  # the next phase begins with what this one gives
+            nets[name].load_state_dict(net.state_dict())
+    return trained, seconds
+
+
+def _row(scores: Scores) -> dict[str, float]:
+    """For the log: of the last scale, on the one set."""
+    return next(iter(list(scores.values())[-1].values()))
+
+
+def _rounded(scores: Scores) -> Scores:
+    """For the card: a dB has four digits behind the point, SSIM five."""
+    return {
+        scale: {
+            name: {key: round(value, 4 + (key == "ssim")) for key, value in row.items()} for name, row in sets.items()
+        }
+        for scale, sets in scores.items()
+    }
+
+
+def _begin(net: nn.Module, path: Path) -> dict:
+    """Take over weights; what was taken, for the card."""
+    copied, fresh = warm_start(net, path)
+    card = checkpoints.read_card(path)
+    kept = ("model", "scale", "scales", "steps", "seconds", "device", "data", "sha256", "start")
+    return {key: card[key] for key in kept if key in card} | {"copied": len(copied), "fresh": fresh}
+
+
+def _note(known: dict) -> str:
+    """What must be the same when the run is resumed, as text; but not the steps of the last phase, which may grow."""
+    phases = known["recipe"]["phases"]
+    kept = []
+    for k, phase in enumerate(phases, 1):
+        free = FREE if k == len(phases) else FREE - {"steps"}
+        kept.append(phase | {"config": {key: value for key, value in phase["config"].items() if key not in free}})
+    return json.dumps(known | {"recipe": known["recipe"] | {"phases": kept}}, indent=1, ensure_ascii=False) + "\n"
+
+
+def _claim(folder: Path, text: str, resume: bool) -> None:
+    """Note in the folder what runs here; another run's folder is left alone."""
+    note = folder / RUN
+    if note.exists():
+        if not resume:
+            raise TrainingError(f"{folder}: holds a run already; give --resume to go on with it, or another --out")
+        if note.read_text(encoding="utf-8") != text:
+            raise TrainingError(f"{note}: has other settings, data or start; keep those, or give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.write(note, text)
+
+
+def device_name(device: torch.device) -> str:
+    """What trained, for the card."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({platform.machine()}), {torch.get_num_threads()} threads"
+
+
+def commit() -> str | None:
+    """The commit of the clone that runs, with a mark if it was changed; None for an installed package."""
+    root = Path(srlib.__file__).parents[1]
+    ask = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,32 @@
+"""One network learns pairs."""
+
+from torch import Tensor, nn
+
+from srlib.losses.weighted import Levels, Weighted
+from srlib.training.loop import Optimizers, Step
+from srlib.training.run import Run
+
+
+def supervised(loss: Weighted | Levels, *, at_scale: bool = False, pyramid: bool = False) -> Step:
+    """The network `g` learns to turn lr into hr (Dong et al., ECCV 2014, sec. 3.2, with any loss).
+
+    Args:
+        at_scale: for a network of several scales (MDSR): it is told which one the batch is for.
+        pyramid: for a network of several outputs (LapSRN): a batch has lr and a target for each; `loss` is a `Levels`.
+
+    Differs from the paper: nothing known; the loss and the optimizer are the caller's.
+    """
+
+    def step(nets: dict[str, nn.Module], opts: Optimizers, batch: tuple[Tensor, ...], run: Run) -> dict[str, Tensor]:
+        lr, *hr = batch
+        with run.autocast():
+            if pyramid:
+                total, parts = loss(nets["g"](lr, pyramid=True), hr)
+            else:
+                (hr,) = hr
+                sr = nets["g"](lr, hr.shape[-1] // lr.shape[-1]) if at_scale else nets["g"](lr)
+                total, parts = loss(sr, hr)
+        run.minimize(total, opts["g"])
+        return parts | {"loss": total.detach()}
+
+    return step

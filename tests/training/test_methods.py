@@ -1,0 +1,119 @@
+"""A toy method with everything that coming methods need trains, is killed, and runs on two processes."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from srlib.checkpoints import read_card
+from srlib.training.logs import read_log
+from tests.training.toy_method import run
+
+ROOT = Path(__file__).parents[2]
+
+# Kills a run ten times, and lets it end. Each run is a fork, so that torch is imported once.
+KILLS = """
+import os, random, signal, sys, time
+import torch
+from tests.training.toy_method import run
+
+def start(folder):
+    hear, say = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            run(folder, steps=60, precision=sys.argv[3], log=lambda row: os.write(say, b"."))
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(say)
+    return child, hear
+
+whole, hear = start(sys.argv[1])
+assert os.waitpid(whole, 0)[1] == 0, "the unbroken run failed"
+moments = random.Random(0)
+for kill in range(10):
+    child, hear = start(sys.argv[2])
+    assert os.read(hear, 1), "a resumed run failed"
+    time.sleep(moments.uniform(0, 0.1))
+    os.kill(child, signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL, "the run ended before it was killed"
+    os.close(hear)
+last, hear = start(sys.argv[2])
+assert os.waitpid(last, 0)[1] == 0, "the last run failed"
+"""
+
+
+def states(folder):
+    """Everything that was saved of both phases: networks, averages, optimizers."""
+    found = []
+    for phase in ("first", "second"):
+        content = (folder / phase / "state.pt").read_bytes().partition(b"\n")[2]
+        found.append(torch.load(io.BytesIO(content), weights_only=True)["states"])
+    return found
+
+
+def assert_equal(a, b):
+    assert type(a) is type(b)
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_equal(a[key], b[key])
+    elif isinstance(a, list | tuple):
+        for x, y in zip(a, b, strict=True):
+            assert_equal(x, y)
+    else:
+        assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+
+def test_the_second_phase_begins_with_the_networks_of_the_first(tmp_path):
+    path = run(tmp_path, steps=5)
+    first, second = states(tmp_path)
+    assert_equal(first["nets"]["f"], second["nets"]["f"])  # frozen
+    assert set(second["averaged"]) == {"a", "c"} and set(second["opts"]) == {"g", "dual", "d"}
+    deployed = load_file(path)
+    assert all(torch.equal(deployed[f"a.{name}"], value) for name, value in second["averaged"]["a"].items())
+    for phase, columns in (
+        ("first", {"learning_rate_f"}),
+        ("second", {"learning_rate_g", "learning_rate_d", "loss_d"}),
+    ):
+        assert [row["step"] for row in read_log(tmp_path / phase)] == [2, 3, 4, 5]
+        assert columns <= read_log(tmp_path / phase)[0].keys()
+    card = read_card(path)
+    assert card["steps"] == 10 and [phase["name"] for phase in card["recipe"]["phases"]] == ["first", "second"]
+    assert card["recipe"]["phases"][1]["frozen"] == ["f"]
+    assert (
+        card["recipe"]["phases"][1]["stream"] == "UnpairedPatches(sizes={lr: 8, hr: 16}, channels=3, symmetries=True)"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_ten_kills_change_nothing(tmp_path, precision):
+    command = [sys.executable, "-c", KILLS, str(tmp_path / "whole"), str(tmp_path / "broken"), precision]
+    subprocess.run(command, cwd=ROOT, timeout=500, check=True)
+    assert_equal(states(tmp_path / "whole"), states(tmp_path / "broken"))
+    whole, broken = (load_file(tmp_path / name / "toy_x2.safetensors") for name in ("whole", "broken"))
+    assert_equal(whole, broken)
+    for phase in ("first", "second"):
+        steps = [[row["step"] for row in read_log(tmp_path / name / phase)] for name in ("whole", "broken")]
+        assert steps[0] == steps[1]
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(tmp_path):
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    for name, command in (("one", [sys.executable]), ("two", torchrun)):
+        words = [*command, "-m", "tests.training.toy_method", str(tmp_path / name)]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    for one, two in zip(states(tmp_path / "one"), states(tmp_path / "two"), strict=True):
+        for group in ("nets", "averaged"):
+            for name, values in one[group].items():
+                for key, value in values.items():
+                    torch.testing.assert_close(two[group][name][key], value, atol=1e-6, rtol=0)
