@@ -7,6 +7,7 @@ from torch import nn
 from srlib import images, metrics
 from srlib.inference import receptive_radius, upscale
 from srlib.models.edsr import edsr_small
+from srlib.models.esrgan import RRDBNet
 from srlib.models.fcn import espcn, fsrcnn
 from srlib.models.interpolators import bicubic, lanczos, nearest
 from srlib.self_ensemble import SelfEnsemble
@@ -43,6 +44,66 @@ def test_tiles_leave_no_seam(net, size, tile, ensemble):
     whole = upscale(net, lr, tile=None, ensemble=ensemble)
     tiled = upscale(net, lr, tile=tile, ensemble=ensemble)
     torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
+
+
+@pytest.fixture(params=[(2, 2), (1, 4), (4, 2)], ids=lambda pair: f"x{pair[0]} folds {pair[1]}")
+def folded(request):
+    """Networks that treat blocks of pixels as one, as Real-ESRGAN does at ×2 and ×1."""
+    scale, fold = request.param
+    torch.manual_seed(0)
+    return RRDBNet(scale=scale, fold=fold, blocks=1, width=8, growth=4).eval()
+
+
+@pytest.mark.parametrize("size", [(37, 53), (64, 8), (1, 90), (43, 41)])
+@pytest.mark.parametrize(("tile", "overlap"), [(13, None), (16, 11), (20, 13), (3, None)])
+def test_tiles_of_a_network_that_folds_pixels_begin_at_whole_blocks(folded, size, tile, overlap):
+    """An overlap of 11 put odd tiles half a block off: by 0.05 where the range was 0.1."""
+    lr = torch.rand(1, 3, *size)
+    overlap = overlap and overlap + receptive_radius(folded, 3)
+    whole = upscale(folded, lr, tile=None)
+    tiled = upscale(folded, lr, tile=tile, overlap=overlap)
+    torch.testing.assert_close(tiled, whole, atol=1e-6, rtol=0)
+    off = folded(lr[..., 1:])[..., folded.scale * 6 : -folded.scale * 6]
+    if off.numel():  # a block that begins one pixel later is seen
+        assert (off - whole[..., folded.scale * 7 : -folded.scale * 6]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [(37, 53), (21, 34)])
+def test_the_ensemble_of_a_network_that_folds_pixels_has_no_seam(folded, size):
+    lr = torch.rand(1, 3, *size)
+    whole = upscale(folded, lr, tile=None, ensemble=True)
+    torch.testing.assert_close(upscale(folded, lr, tile=13, ensemble=True), whole, atol=1e-5, rtol=0)
+    edge = (0, -size[1] % folded.multiple, 0, -size[0] % folded.multiple)
+    wide = nn.functional.pad(lr, edge, mode="replicate")  # blocks begin at the same pixels in all eight
+    mean = torch.stack([inverse_dihedral(folded(dihedral(wide, k)), k) for k in DIHEDRAL]).mean(0)
+    torch.testing.assert_close(whole, mean[..., : whole.shape[-2], : whole.shape[-1]], atol=1e-5, rtol=1e-4)
+
+
+class Middle(nn.Module):
+    """Of a clip of three frames the middle one, and a little of its neighbours."""
+
+    scale, channels, frames = 2, 3, 3
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(9, 12, 3, padding=1)
+
+    def forward(self, clip):
+        return nn.functional.pixel_shuffle(self.conv(clip.flatten(1, 2)), 2)
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_clips_are_enlarged_in_tiles_too(ensemble):
+    torch.manual_seed(0)
+    clip = torch.rand(2, 3, 3, 27, 35)
+    net = Middle()
+    whole = upscale(net, clip, tile=None, ensemble=ensemble)
+    assert whole.shape == (2, 3, 54, 70) and receptive_radius(net, 3) in (3, 4)
+    torch.testing.assert_close(upscale(net, clip, tile=9, ensemble=ensemble), whole, atol=1e-6, rtol=0)
+    grey = upscale(net, clip[:, :, :1], tile=9)
+    torch.testing.assert_close(grey, net(clip[:, :, :1].expand(-1, -1, 3, -1, -1)).mean(1, keepdim=True))
+    with pytest.raises(ValueError, match=r"upscale needs a clip \(N, T, C, h, w\) that is not empty, got shape \(2, 3,"):
+        upscale(net, clip[:, 0])
 
 
 @pytest.mark.parametrize("make", [nearest, bicubic, lanczos])

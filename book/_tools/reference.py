@@ -124,14 +124,43 @@ def resolve_paper(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: 
     return None
 
 
+def expanded(text: str) -> list[str]:
+    """The modules that some names stand for: a module for itself, a package for itself and all that is in it."""
+    return [module for name in text.split() for module in modules() if f"{module}.".startswith(f"{name}.")]
+
+
+def has_code(module: str) -> bool:
+    """Whether a module describes anything; the `__init__` of most packages has a sentence alone."""
+    thing = modules()[module]
+    return not hasattr(thing, "__path__") or any(
+        listed(each) and each.__module__ == module for each in vars(thing).values()
+    )
+
+
+class Described(Directive):
+    """All that modules define, a section for each module. The content is names of modules and packages."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        found = []
+        for name in expanded(" ".join(self.content)):
+            section = nodes.section(ids=[nodes.make_id(name)], names=[name])
+            section += nodes.title("", name)
+            there = section if has_code(name) else nodes.container()
+            self.state.nested_parse(StringList([f".. automodule:: {name}"]), self.content_offset, there)
+            found.append(there)
+        return found
+
+
 class Modules(Directive):
-    """A table: module, and the first sentence of what it says about itself. The content is names of modules."""
+    """A table: module, and the first sentence of its docstring. The content is names of modules and packages."""
 
     has_content = True
 
     def run(self) -> list[nodes.Node]:
         lines = [".. list-table::", "   :widths: 30 70", ""]
-        for name in " ".join(self.content).split():
+        for name in filter(has_code, expanded(" ".join(self.content))):
             said = inspect.getdoc(modules()[name]).partition("\n\n")[0].splitlines()
             lines += [f"   * - :py:mod:`~{name}`", f"     - {restructured(said, name, name)[0]}"]
         container = nodes.container(classes=["srlib-modules"])
@@ -169,6 +198,7 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("missing-reference", resolve_paper)
     app.add_role("paper", XRefRole(innernodeclass=nodes.inline, warn_dangling=True))
     app.add_css_file("reference.css")
+    app.add_directive("described", Described)
     app.add_directive("modules", Modules)
     app.add_directive("commands", Commands)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

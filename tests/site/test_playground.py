@@ -14,8 +14,9 @@ from bs4 import BeautifulSoup
 from PIL import Image
 
 from book._tools.pages import SITE
-from srlib import checkpoints, images, inference
+from srlib import checkpoints, images, inference, onnx_export
 from srlib.metrics import PAPER
+from srlib.models.esrgan import RRDBNet
 from srlib.resample import resize
 
 pytestmark = pytest.mark.site
@@ -209,6 +210,33 @@ def test_tiles_leave_no_seam(seen, index, name, scale):
     sr = enlarged(seen.page, model_of(index, name, scale), lr, provider="wasm", side=64)
     expected = inference.upscale(checkpoints.load(name, scale), lr, tile=None)
     torch.testing.assert_close(sr, expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("scale,fold,size", [(2, 2, (67, 101)), (1, 4, (135, 90)), (2, 2, (64, 130))])
+def test_tiles_of_a_network_that_folds_pixels_begin_at_whole_blocks(seen, scale, fold, size):
+    torch.manual_seed(0)
+    net = RRDBNet(scale=scale, fold=fold, blocks=1, width=8, growth=4).eval()
+    done = onnx_export.convert(net, half=False)
+    about = {"name": "folded", "label": "folded", "scale": scale, "channels": 3, "multiple": fold}
+    about |= {"receptive_radius": done.receptive_radius, "onnx": base64.b64encode(done.content).decode()}
+    lr = scene(*size)
+    side = 4 * (done.receptive_radius + 2 * fold) + 1
+    assert max(size) > side
+    sr = enlarged(seen.page, about, lr, provider="wasm", side=side)
+    torch.testing.assert_close(sr, inference.upscale(net, lr, tile=None), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("size,side,radius,multiple", [(67, 41, 8, 2), (135, 60, 8, 4), (1000, 192, 30, 4), (61, 41, 5, 3)])
+def test_pieces_begin_at_multiples_and_cover_every_pixel_once(seen, size, side, radius, multiple):
+    pieces = call(seen.page, "tiles.js", "spans", size, side, radius, multiple)
+    assert len({piece["length"] for piece in pieces}) == 1 and len(pieces) > 1
+    assert [piece["start"] for piece in pieces] == [0, *(piece["stop"] for piece in pieces[:-1])]
+    assert pieces[-1]["stop"] == size and pieces[0]["length"] < side + multiple
+    for piece in pieces:
+        last = piece["first"] + piece["length"]
+        assert piece["first"] % multiple == 0 and 0 <= piece["first"] and last <= size
+        assert piece["first"] == 0 or piece["start"] - piece["first"] >= radius
+        assert last == size or last - piece["stop"] >= radius + multiple - 1
 
 
 @pytest.mark.parametrize("name,scale", [("edsr_small", 3), ("espcn", 2)])

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import itertools
 import re
 import runpy
 from functools import cache
@@ -15,6 +16,7 @@ from book._tools.codelinks import entry_named, imported
 from book._tools.docstrings import constants, listed, modules, papers, restructured
 from book._tools.numbering import terms
 from book._tools.pages import ROOT, chapters, pages, settings, source
+from book._tools.reference import expanded, has_code
 
 pytestmark = pytest.mark.site
 each_chapter = pytest.mark.parametrize("page", chapters())
@@ -44,20 +46,21 @@ def public() -> list[str]:
 def test_every_public_name_has_an_entry(site):
     assert len(public()) > 300
     missing = sorted(set(public()) - set(entries(site)))
-    assert missing == [], "add the module to a page of book/api, as an automodule"
+    assert missing == [], "name the module, or its package, on a page of book/api"
 
 
 def test_every_module_stands_on_one_page_and_in_its_layer(site):
-    shown = [target for page in API for target in re.findall(r"automodule:: (\S+)", source(page).read_text())]
-    assert sorted(shown) == sorted(modules())
-    layers = runpy.run_path(str(ROOT / "tests/test_layers.py"))
+    described = re.compile(r"\.\. described::\n(.*?)```", re.DOTALL)
+    shown = [name for page in API for text in described.findall(source(page).read_text()) for name in expanded(text)]
+    assert sorted(shown) == sorted(set(modules()) - {"srlib"})
+    place = runpy.run_path(str(ROOT / "tests/test_layers.py"))["place"]
     tables = [
-        [layers["layer_of"](name.removeprefix("srlib.")) for name in block.split()]
+        [name for name in expanded(block) if has_code(name)]
         for block in re.findall(r"\.\. modules::\n(.*?)```", source("book/api/index").read_text(), re.DOTALL)
     ]
-    assert [set(table) for table in tables] == [{layer} for layer in range(len(layers["LAYERS"]))]
-    named = [name for table in tables for name in table]
-    assert len(named) == len(modules()) - len(layers["FOLDERS"])
+    assert sorted(sum(tables, [])) == sorted(filter(has_code, shown))
+    heights = [[place(name.removeprefix("srlib.")) for name in table] for table in tables]
+    assert all(max(low) < min(high) for low, high in itertools.pairwise(heights)), "from the ground up"
 
 
 def test_each_entry_leads_to_its_lines_in_the_repository(site):
