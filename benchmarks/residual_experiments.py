@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from srlib import metrics
 from srlib.data.datasets import EVAL_PHOTOS, load_training_images, photo
 from srlib.data.streams import PatchStream
 from srlib.io import atomic
@@ -27,7 +28,6 @@ from srlib.models.edsr import EDSR
 from srlib.resample import resize
 from srlib.training.loop import TrainConfig, train
 from srlib.training.muon import Muon
-from srlib.training.recipe import score
 from srlib.training.run import TrainingError
 from srlib.training.schedules import cosine
 from srlib.training.steps.supervised import supervised
@@ -52,6 +52,12 @@ def photographs() -> list[tuple[str, Tensor]]:
     return [(name, photo(name)) for name in EVAL_PHOTOS]
 
 
+def score(net: nn.Module) -> dict[str, float]:
+    """PSNR and SSIM of the evaluation photographs under the papers' protocol."""
+    scores = metrics.evaluate(net, photographs())
+    return {"psnr": scores.psnr, "ssim": scores.ssim}
+
+
 def fit(
     net: nn.Module,
     *,
@@ -64,7 +70,7 @@ def fit(
     every: int = 0,
     clip: float | None = 1.0,
     log_every: int = 50,
-    evaluate: Callable[[nn.Module], dict[str, float]] | None = lambda net: score(net, photographs()),
+    evaluate: Callable[[nn.Module], dict[str, float]] | None = lambda net: score(net),
 ) -> list[dict[str, float]]:
     """Train by L1, the rate along a cosine; the log, its times in seconds of one core."""
     opt = make(net.parameters(), learning_rate)
@@ -104,7 +110,7 @@ def in_training_mode(net: EDSR) -> dict[str, float]:
     for layer in net.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
-    return score(net.eval(), photographs())
+    return score(net.eval())
 
 
 def batch_norm() -> Iterator[Row]:
@@ -135,7 +141,7 @@ def warm_start() -> Iterator[Row]:
             if start == "from_x2":
                 net.head.load_state_dict(two.head.state_dict())
                 net.body.load_state_dict(two.body.state_dict())
-            yield {"start": start, "seed": seed, "step": 0, "psnr": round(score(net.eval(), photographs())["psnr"], 3)}
+            yield {"start": start, "seed": seed, "step": 0, "psnr": round(score(net.eval())["psnr"], 3)}
             for row in fit(net, steps=1200, seed=seed, every=100):
                 if "psnr" in row:
                     yield {"start": start, "seed": seed, "step": row["step"], "psnr": round(row["psnr"], 3)}

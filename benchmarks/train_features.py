@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from srlib import checkpoints
 from srlib.data import datasets
 from srlib.models.features import FeatureNet, Pretext
+from srlib.training.fit import commit, device_name
 from srlib.training.loop import TrainConfig, train
 from srlib.training.muon import Muon
 from srlib.training.pretext import DOWNSCALES, TYPES, PretextStream
-from srlib.training.recipe import commit, device_name
 from srlib.training.schedules import warm_cosine
 from srlib.training.steps.self_supervised import self_supervised
 

@@ -102,7 +102,9 @@ def test_clips_are_enlarged_in_tiles_too(ensemble):
     torch.testing.assert_close(upscale(net, clip, tile=9, ensemble=ensemble), whole, atol=1e-6, rtol=0)
     grey = upscale(net, clip[:, :, :1], tile=9)
     torch.testing.assert_close(grey, net(clip[:, :, :1].expand(-1, -1, 3, -1, -1)).mean(1, keepdim=True))
-    with pytest.raises(ValueError, match=r"upscale needs a clip \(N, T, C, h, w\) that is not empty, got shape \(2, 3,"):
+    with pytest.raises(
+        ValueError, match=r"upscale needs a clip \(N, T, C, h, w\) that is not empty, got shape \(2, 3,"
+    ):
         upscale(net, clip[:, 0])
 
 

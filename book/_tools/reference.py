@@ -168,6 +168,31 @@ class Modules(Directive):
         return [container]
 
 
+class Networks(Directive):
+    """A table of the catalogue: name, label, scales with the number of parameters, what it takes, what it was asked for."""
+
+    def run(self) -> list[nodes.Node]:
+        import torch
+
+        from srlib.models.catalogue import CATALOGUE
+
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 22 26 30 10 12", ""]
+        rows = [("name", "label", "parameters", "takes", "kind")]
+        for name, entry in CATALOGUE.items():
+            with torch.device("meta"):  # no memory behind the numbers
+                sizes = {s: sum(p.numel() for p in entry.build(s).parameters()) for s in entry.scales}
+            told = ", ".join(f"{size:,} at ×{scale}" for scale, size in sizes.items())
+            if len(set(sizes.values())) == 1:
+                told = f"{sizes[entry.scales[0]]:,} at {', '.join(f'×{scale}' for scale in sizes)}"
+            takes = {1: "luma", 3: "RGB"}[entry.channels] + (f", {entry.frames} frames" if entry.frames > 1 else "")
+            rows.append((f"``{name}``", entry.label, told, takes, entry.kind))
+        for row in rows:
+            lines += [f"   {'*' if cell is row[0] else ' '} - {cell}" for cell in row]
+        container = nodes.container()
+        self.state.nested_parse(StringList(lines), self.content_offset, container)
+        return [container]
+
+
 class Commands(Directive):
     """The help of every command, as the command prints it."""
 
@@ -200,5 +225,6 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.add_css_file("reference.css")
     app.add_directive("described", Described)
     app.add_directive("modules", Modules)
+    app.add_directive("networks", Networks)
     app.add_directive("commands", Commands)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

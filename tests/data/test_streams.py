@@ -5,7 +5,10 @@ import pytest
 import torch
 
 from srlib import images
-from srlib.data.streams import PatchStream, RoundRobin
+from srlib.data.random_degradations import RandomBlurNoise, gaussian_blur
+from srlib.data.sources import DegradedPairs, Pairs, Pyramids, UnpairedPatches
+from srlib.data.streams import AlignedStream, DegradedStream, PatchStream, RoundRobin, Unpaired, patches
+from srlib.degradations import Blur, gaussian_kernel
 from srlib.resample import resize
 from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
 
@@ -127,3 +130,120 @@ def test_errors(pictures, options, message):
         PatchStream(pictures, **{"scale": 4, "lr_size": 4, **options})
     with pytest.raises(ValueError, match="no streams"):
         RoundRobin([], batch=1)
+
+
+def test_every_layer_of_a_clip_is_cut_at_the_same_place_and_turned_alike():
+    """Three frames at one scale and a picture at twice theirs; each pixel says where it is."""
+    height, width = 13, 17
+    place = torch.arange(height * width).view(1, 1, height, width) / 255
+    frames = [place + k / 255 for k in range(3)]
+    target = place.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    stream = AlignedStream([[*frames, target]], size=4, scales=(1, 1, 1, 2), seed=3)
+    layers = stream.batch(range(50))
+    assert [layer.shape for layer in layers] == [(50, 1, 4, 4)] * 3 + [(50, 1, 8, 8)]
+    bytes_of = [(layer * 255).round() for layer in layers]
+    for k in (1, 2):
+        assert torch.equal(bytes_of[k], bytes_of[0] + k)
+    assert torch.equal(bytes_of[3][..., ::2, ::2], bytes_of[3][..., 1::2, 1::2])
+    assert torch.equal(bytes_of[3][..., ::2, ::2], bytes_of[0])
+    assert stream.nbytes == 3 * height * width + 4 * height * width
+    assert len({int(patch[0, 0, 0]) for patch in bytes_of[0]}) > 20
+
+
+def test_patches_keep_their_direction_on_request():
+    ramp = torch.linspace(0, 1, 40).expand(1, 1, 30, 40)
+    turned = AlignedStream([[ramp]], size=8, seed=1).batch(range(40))[0]
+    kept = AlignedStream([[ramp]], size=8, seed=1, symmetries=False).batch(range(40))[0]
+    assert (kept.diff(dim=-1) > 0).all() and (kept.diff(dim=-2) == 0).all()
+    assert not (turned.diff(dim=-1) > 0).all()
+
+
+def test_a_pyramid_has_every_level_and_each_is_the_bicubic_of_hr():
+    picture = numbered(50, 43)
+    stream = Pyramids(scale=4, lr_size=5)({"hr": [picture]}, seed=2, batch=3)
+    levels = stream.batch(range(6))
+    assert [level.shape[-1] for level in levels] == [5, 10, 20]
+    lr, hr = PatchStream([picture], scale=4, lr_size=5, seed=2).batch(range(6))
+    assert torch.equal(levels[0], lr) and torch.equal(levels[2], hr)
+    half = PatchStream([picture[..., :48, :40]], scale=2, lr_size=10, seed=2)
+    whole = (resize(picture[..., :48, :40], 1 / 2).clamp(0, 1) * 255).round() / 255
+    assert half.sizes.tolist() == [[24, 20]]
+    place = locate(levels[1][0], whole)
+    assert len(place) == 1
+
+
+DEGRADE = RandomBlurNoise(scale=2, sigma=(0.5, 2.0), noise=(0.0, 0.1))
+
+
+def test_a_degraded_sample_depends_on_seed_and_index_alone():
+    pictures = [numbered(60, 50), numbered(48, 55, seed=3)]
+    stream = DegradedStream(pictures, size=24, degrade=DEGRADE, seed=7)
+    lr, hr = stream.batch(range(10, 18))
+    assert lr.shape == (8, 3, 12, 12) and hr.shape == (8, 3, 24, 24)
+    for place, index in enumerate(range(10, 18)):
+        again = DegradedStream(pictures, size=24, degrade=DEGRADE, seed=7)[index]
+        assert torch.equal(hr[place], again[1])
+        torch.testing.assert_close(lr[place], again[0], atol=1.01 / 255, rtol=0)  # a rounding may tip
+        assert (lr[place] == again[0]).float().mean() > 0.99
+    assert not torch.equal(stream[10][0], stream[11][0])
+    other = DegradedStream(pictures, size=24, degrade=DEGRADE, seed=8)[10]
+    assert not torch.equal(other[0], lr[0])
+
+
+def test_degradations_have_the_strengths_that_were_asked_for():
+    flat = torch.full((400, 1, 16, 16), 0.5)
+    stream = patches([numbered(40, 40)], size=16)
+    assert len(stream.batch(range(3))) == 1
+    rngs = [torch.Generator().manual_seed(i) for i in range(400)]
+    noise = RandomBlurNoise(scale=1, noise=(0.02, 0.06), eight_bits=False)(flat, rngs).std((1, 2, 3))
+    assert 0.017 < noise.min() and noise.max() < 0.07
+    assert abs(float(noise.mean()) - 0.04) < 0.003 and float(noise.std()) > 0.008
+    eight = RandomBlurNoise(scale=1)(flat[:2], rngs[:2]) * 255
+    torch.testing.assert_close(eight, eight.round(), atol=1e-4, rtol=0)
+    with pytest.raises(ValueError, match="2 samples need as many generators, got 3"):
+        DEGRADE(flat[:2], rngs[:3])
+
+
+def test_each_image_is_blurred_as_the_operator_would():
+    images_ = torch.stack([numbered(31, 40)[0], numbered(31, 40, seed=4)[0]]).double()
+    sigma = torch.tensor([0.7, 2.3])
+    found = gaussian_blur(images_, sigma)
+    for k in range(2):
+        expected = Blur(gaussian_kernel(float(sigma[k]), 2 * 7 + 1))(images_[k : k + 1])
+        torch.testing.assert_close(found[k : k + 1], expected, atol=2e-4, rtol=0)
+    with pytest.raises(ValueError, match="too wide for images of 6 x 9"):
+        gaussian_blur(torch.zeros(1, 1, 9, 6), torch.tensor([3.0]))
+
+
+def test_unpaired_samples_have_nothing_to_do_with_each_other():
+    stream = UnpairedPatches({"lr": 6, "hr": 12})({"lr": [numbered(40, 40)], "hr": [numbered(60, 50)]}, seed=4, batch=2)
+    lr, hr = stream.batch(range(5, 9))
+    assert lr.shape == (4, 3, 6, 6) and hr.shape == (4, 3, 12, 12)
+    assert torch.equal(stream.batch([7])[1][0], hr[2])
+    alone = patches([numbered(40, 40)], size=6, seed=4).batch(range(5, 9))[0]
+    assert torch.equal(alone, lr)
+    same = [patches([numbered(40, 40)], size=6, seed=seed) for seed in (1, 1)]
+    with pytest.raises(ValueError, match=r"need seeds of their own, got \[1, 1\]"):
+        Unpaired(*same)
+
+
+def test_sources_say_how_large_pictures_must_be():
+    assert Pairs((2, 4), 24).sides == {"hr": 96} and Pyramids(8, 6).sides == {"hr": 48}
+    assert DegradedPairs(50, DEGRADE).sides == {"hr": 50} and UnpairedPatches({"lr": 8, "hr": 9}).sides == {
+        "lr": 8,
+        "hr": 9,
+    }
+    pictures = {"hr": [numbered(64, 70)]}
+    assert isinstance(Pairs((2, 3), 4)(pictures, seed=0, batch=2), RoundRobin)
+    degraded = DegradedPairs(20, DEGRADE, symmetries=False)(pictures, seed=0, batch=2)
+    assert degraded.batch(range(2))[0].shape == (2, 3, 10, 10) and not degraded.hr.symmetries
+
+
+def test_layers_that_do_not_fit_are_refused():
+    a, b = torch.zeros(1, 1, 8, 9), torch.zeros(1, 1, 16, 17)
+    with pytest.raises(ValueError, match=r"layers must be images \(1, C, H, W\) at scales \(1, 2\), got shapes"):
+        AlignedStream([(a, b)], size=4, scales=(1, 2))
+    with pytest.raises(ValueError, match="scales begin with 1, got 4 and"):
+        AlignedStream([(a,)], size=4, scales=(2,))
+    with pytest.raises(ValueError, match="a picture of 9 x 8 pixels has no patch of 10 x 10"):
+        AlignedStream([(a,)], size=10)

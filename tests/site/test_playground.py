@@ -226,7 +226,9 @@ def test_tiles_of_a_network_that_folds_pixels_begin_at_whole_blocks(seen, scale,
     torch.testing.assert_close(sr, inference.upscale(net, lr, tile=None), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("size,side,radius,multiple", [(67, 41, 8, 2), (135, 60, 8, 4), (1000, 192, 30, 4), (61, 41, 5, 3)])
+@pytest.mark.parametrize(
+    "size,side,radius,multiple", [(67, 41, 8, 2), (135, 60, 8, 4), (1000, 192, 30, 4), (61, 41, 5, 3)]
+)
 def test_pieces_begin_at_multiples_and_cover_every_pixel_once(seen, size, side, radius, multiple):
     pieces = call(seen.page, "tiles.js", "spans", size, side, radius, multiple)
     assert len({piece["length"] for piece in pieces}) == 1 and len(pieces) > 1
