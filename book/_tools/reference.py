@@ -169,7 +169,7 @@ class Modules(Directive):
 
 
 class Networks(Directive):
-    """A table of the catalogue: name, label, scales with the number of parameters, what it takes, what it was asked for."""
+    """A table of the catalogue: names, numbers of parameters, what is taken in, and what was asked for."""
 
     def run(self) -> list[nodes.Node]:
         import torch
