@@ -19,7 +19,7 @@ from srlib.losses.weighted import Weighted
 from srlib.metrics import PAPER
 from srlib.models.blocks import he_
 from srlib.models.edsr import edsr_small
-from srlib.models.upscalers import NearestConv, PixelShuffleConv, TransposedConv, icnr_
+from srlib.models.upsampling import NearestConv, PixelShuffleConv, TransposedConv, icnr_
 from srlib.resample import resize
 from srlib.training.loop import TrainConfig, train
 from srlib.training.schedules import cosine

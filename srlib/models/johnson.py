@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from srlib.models.blocks import SHUFFLE_FACTORS, ResidualBlock, check_input, check_scale
-from srlib.models.upscalers import TransposedConv
+from srlib.models.upsampling import TransposedConv
 
 
 class Johnson(nn.Module):

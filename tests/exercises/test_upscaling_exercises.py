@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from srlib.exercises.upscaling import EXERCISES
-from srlib.models.upscalers import shuffle_to_transposed, transposed_to_shuffle
+from srlib.models.upsampling import shuffle_to_transposed, transposed_to_shuffle
 from tests.exercises.contract import Contract
 
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from srlib.models.johnson import Johnson, johnson, johnson_small
-from srlib.models.upscalers import TransposedConv
+from srlib.models.upsampling import TransposedConv
 
 SCALES = (2, 3, 4, 8)
 STRIDES = {2: [2], 3: [3], 4: [2, 2], 8: [2, 2, 2]}

@@ -1,4 +1,4 @@
-"""upscalers: three layers are one map, equal phases draw no checkerboard, unpooling needs the large picture."""
+"""upsampling: three layers are one map, equal phases draw no checkerboard, unpooling needs the large picture."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from scipy.signal import convolve2d, correlate2d
 from torch import nn
 
-from srlib.models.upscalers import (
+from srlib.models.upsampling import (
     NearestConv,
     PixelShuffleConv,
     SubPixelConv,
