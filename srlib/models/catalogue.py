@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from srlib.models import edsr, esrgan, fcn, johnson, srgan
+from srlib.models import edsr, esrgan, fcn, johnson, lapsrn, srgan
 
 Kind = Literal["true", "textured", "video", "kernel"]
 
@@ -56,6 +56,7 @@ CATALOGUE: dict[str, Entry] = {
     "espcn": Entry("ESPCN", fcn.espcn, _small(fcn.ESPCN, width=32), channels=1),
     "vdsr": Entry("VDSR", fcn.vdsr, _small(fcn.VDSR, width=16, depth=5), channels=1),
     "srresnet": Entry("SRResNet", srgan.srresnet, _SRRESNET),
+    "lapsrn": Entry("LapSRN", lapsrn.lapsrn, _small(lapsrn.LapSRN, width=16, depth=2), scales=(2, 4, 8), channels=1),
     "edsr_small": Entry("EDSR-small", edsr.edsr_small, _small(edsr.EDSR, blocks=2, width=16, tail="light")),
     "edsr_baseline": Entry("EDSR-baseline", edsr.edsr_baseline, _EDSR),
     "edsr": Entry("EDSR", edsr.edsr, _EDSR),
