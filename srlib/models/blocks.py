@@ -78,7 +78,8 @@ def he_(module: nn.Module, slope: float = 0.0) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, a=slope, nonlinearity="leaky_relu")
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def check_scale(scale: int, choices: Collection[int] | None = None) -> None:

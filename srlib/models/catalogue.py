@@ -48,8 +48,8 @@ _JOHNSON = _small(johnson.Johnson, width=16, blocks=2)
 _RRDB = _small(esrgan.RRDBNet, blocks=1, width=16, growth=8)
 _EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
 
-# By the name on its card, oldest first. A card names a row and nothing else, so that reading one never runs code of
-# its writer. Two rows may have one architecture and different losses.
+# By the name on its card, in the order of all tables: about that of the papers. A card names a row and nothing else, so
+# that reading one never runs code of its writer. Two rows may have one architecture and different losses.
 CATALOGUE: dict[str, Entry] = {
     "srcnn": Entry("SRCNN", fcn.srcnn, _small(fcn.SRCNN, widths=(16, 8)), channels=1),
     "fsrcnn": Entry("FSRCNN", fcn.fsrcnn, _small(fcn.FSRCNN, width=16, shrink=8, blocks=2), channels=1),
