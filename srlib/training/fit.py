@@ -72,7 +72,7 @@ def fit(
     card = {"model": checkpoints.name_of(recipe.name), "scale": best.scale, "scales": scales, **known}
     card |= {"steps": sum(phase.config.steps for phase in recipe.phases), "seconds": round(seconds)}
     card |= {"device": device_name(where), "commit": commit(), "torch": torch.__version__.partition("+")[0]}
-    card |= {"protocol": str(metrics.PAPER), "scores": _rounded(recipe.evaluate(best, sets))}
+    card |= {"protocol": str(metrics.PAPER), "scores": _rounded(recipe.evaluate(best, sets, scales))}
     return checkpoints.save(best, path, card)
 
 
@@ -97,7 +97,7 @@ def _phases(
             phase.config,
             schedule=phase.schedules,
             frozen_nets=phase.frozen,
-            evaluate=(lambda nets: _row(recipe.evaluate(recipe.deploy(nets), first))) if first else None,
+            evaluate=(lambda nets: _row(recipe, recipe.deploy(nets), first)) if first else None,
             folder=folder / phase.name if len(recipe.phases) > 1 else folder,
             log=log,
             resume=resume,
@@ -109,9 +109,10 @@ def _phases(
     return trained, seconds
 
 
-def _row(scores: Scores) -> dict[str, float]:
-    """For the log: of the last scale, on the one set."""
-    return next(iter(list(scores.values())[-1].values()))
+def _row(recipe: Recipe, net: nn.Module, first: dict[str, Pictures]) -> dict[str, float]:
+    """For the log: the scores on one set at the network's present scale."""
+    scores = recipe.evaluate(net, first, (net.scale,))
+    return next((row for sets in scores.values() for row in sets.values()), {})
 
 
 def _rounded(scores: Scores) -> Scores:

@@ -103,10 +103,10 @@ class Phase:
         return next(iter(found.values())) if alike else found
 
 
-def paper_scores(net: nn.Module, sets: Mapping[str, Pictures]) -> Scores:
-    """PSNR and SSIM under the papers' protocol, at every scale of the network."""
+def paper_scores(net: nn.Module, sets: Mapping[str, Pictures], scales: Sequence[int]) -> Scores:
+    """PSNR and SSIM under the papers' protocol, at these scales of the network."""
     found, before, device = {}, net.scale, next(net.parameters()).device
-    for scale in getattr(net, "scales", (net.scale,)):
+    for scale in scales:
         net.scale = scale
         scores = {
             name: metrics.evaluate(net, ((title, hr.to(device)) for title, hr in pictures))
@@ -128,7 +128,8 @@ class Recipe:
         data: role -> names of the sets of pictures, as the streams ask for them: {"hr": ("T91", "BSDS")}.
         start: network -> the shipped network whose weights it begins with where they fit.
         deploy: the trained networks -> the one that is saved.
-        evaluate: (that network, {set: pictures}) -> its scores, for the log and the card.
+        evaluate: (that network, {set: pictures}, scales) -> its scores: for the log at its present scale, for the card
+            at all of its scales.
     """
 
     name: str
@@ -137,7 +138,7 @@ class Recipe:
     data: Mapping[str, tuple[str, ...]]
     start: Mapping[str, str] | None = None
     deploy: Callable[[Nets], nn.Module] = itemgetter("g")
-    evaluate: Callable[[nn.Module, Mapping[str, Pictures]], Scores] = paper_scores
+    evaluate: Callable[[nn.Module, Mapping[str, Pictures], Sequence[int]], Scores] = paper_scores
 
     def build(self) -> dict[str, nn.Module]:
         """The untrained networks, the same each time."""
