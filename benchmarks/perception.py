@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, nn
 
 from srlib import checkpoints
-from srlib.commands.networks import INTERPOLATORS
 from srlib.data.datasets import EVAL_PHOTOS, images_of, photo
 from srlib.evaluation.perceptual import Measure, evaluate_perceptual
 from srlib.io import atomic
@@ -30,6 +29,7 @@ from srlib.losses.perceptual import NAME, distance, freeze, random_features
 from srlib.metrics import PAPER, evaluate
 from srlib.models.catalogue import CATALOGUE
 from srlib.models.features import FeatureNet
+from srlib.models.interpolators import bicubic
 from srlib.network_interpolation import interpolate_networks
 
 RESULT = Path(__file__).parent.parent / "data" / "results" / "perception.csv"
@@ -73,7 +73,7 @@ class Remembering(nn.Module):
 
 def models() -> Iterator[tuple[str, str, Callable]]:
     """Name, alpha, upscaler."""
-    yield "bicubic", "", INTERPOLATORS["bicubic"](SCALE)
+    yield "bicubic", "", bicubic(SCALE)
     for path in checkpoints.shipped():
         if SCALE in checkpoints.scales_of(checkpoints.read_card(path)):
             yield checkpoints.name_of(path), "", checkpoints.load(path, SCALE)

@@ -33,7 +33,7 @@ def build(model: str, scale: int) -> nn.Module:
 
 
 def save(net: nn.Module, path: str | os.PathLike, card: dict, *, half: bool = False) -> Path:
-    """Write `path` (.safetensors) and its card beside it (.json), each whole or not at all.
+    """Write `path` (.safetensors) and its card beside it (.json), both or neither.
 
     Args:
         card: at least "model", a name in the catalogue, and "scale"; sha256, parameters and precision are added.
@@ -55,8 +55,8 @@ def save(net: nn.Module, path: str | os.PathLike, card: dict, *, half: bool = Fa
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write(path, content)
-    atomic.write(path.with_suffix(".json"), (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    atomic.write_all({path: content, path.with_suffix(".json"): text})
     return path
 
 

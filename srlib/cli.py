@@ -6,11 +6,11 @@ from typing import NoReturn
 
 import torch
 
-from srlib.commands import evaluate, export, fetch, models, train, upscale
+from srlib.commands import evaluate, export, fetch, models, publish, train, upscale
 from srlib.commands.arguments import complain
 from srlib.data.fetch import FetchError
 
-COMMANDS = (upscale, train, evaluate, fetch, models, export)
+COMMANDS = (upscale, train, evaluate, fetch, models, export, publish)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -95,11 +95,16 @@ def test_a_checkpoint_without_a_name_is_not_written(tmp_path, name, card):
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_saving_is_whole_or_not_at_all(saved, monkeypatch, error):
+@pytest.mark.parametrize("place", [1, 2])
+def test_saving_writes_the_network_and_its_card_or_neither(saved, monkeypatch, error, place):
     net, path = saved
+    calls = []
 
-    def stop(*paths):
-        raise error
+    def stop(*paths, replace=os.replace):
+        calls.append(paths)
+        if len(calls) == place:
+            raise error
+        replace(*paths)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", stop)

@@ -5,6 +5,7 @@ import argparse
 from srlib import checkpoints, onnx_export
 from srlib.commands import networks
 from srlib.commands.arguments import scale
+from srlib.models.interpolators import INTERPOLATORS
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -23,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Export and print what was written; the exit status."""
     net = networks.find(options.model, options.scale)
     name, sha256 = options.model, None
-    if options.model not in networks.INTERPOLATORS:
+    if options.model not in INTERPOLATORS:
         card = checkpoints.read_card(checkpoints.locate(options.model, net.scale))
         name, sha256 = card["model"], card["sha256"]
     done = onnx_export.export(net, options.output, name=name, half=not options.float32, sha256=sha256)

@@ -1,12 +1,11 @@
 """`srlib models`: what there is, with its scores and how long it was trained."""
 
 import argparse
-import csv
 from collections.abc import Iterator
 
 from srlib import checkpoints
-from srlib.commands.networks import INTERPOLATORS
-from srlib.data import datasets
+from srlib.evaluation.benchmark import read
+from srlib.models.interpolators import INTERPOLATORS
 
 Scores = dict[str, float]  # set -> PSNR in dB
 
@@ -19,8 +18,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the table; the exit status."""
-    with datasets.data_file("results/benchmark.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read()
     benchmark: dict[tuple[str, str], Scores] = {}
     for row in rows:
         benchmark.setdefault((row["model"], row["scale"]), {})[row["set"]] = float(row["psnr"])

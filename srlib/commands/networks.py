@@ -6,14 +6,8 @@ from torch import nn
 
 from srlib import checkpoints
 from srlib.commands.arguments import UsageError
-from srlib.models import interpolators
+from srlib.models.interpolators import INTERPOLATORS
 
-INTERPOLATORS = {
-    "nearest": interpolators.nearest,
-    "bilinear": interpolators.bilinear,
-    "bicubic": interpolators.bicubic,
-    "lanczos": interpolators.lanczos,
-}
 SCALE = 4  # where none is given and no card tells
 
 

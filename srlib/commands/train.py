@@ -10,13 +10,12 @@ from tqdm import tqdm
 from srlib import checkpoints
 from srlib.commands.arguments import UsageError, above_zero, device, positive, quiet
 from srlib.data import datasets
+from srlib.evaluation.benchmark import sets_here
 from srlib.recipes.table import RECIPES
 from srlib.training.fit import fit
 from srlib.training.recipe import Recipe
 from srlib.training.run import PRECISIONS
 from srlib.training.warm_start import warm_start
-
-EVALUATION = ("Set5", "Set14", "BSD100")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -58,11 +57,7 @@ def run(options: argparse.Namespace) -> int:
     pictures, lines = {}, {}
     for role, sources in _sources(options.data, recipe).items():
         pictures[role], lines[role] = datasets.load_training_images(sources, recipe.sides[role], _leave_out)
-    sets = {
-        name: list(datasets.images_of(name)) for name in EVALUATION if datasets.find_in(datasets.search_path(), name)
-    }
-    if not sets:
-        sets = {"evaluation photographs": [(name, datasets.photo(name)) for name in datasets.EVAL_PHOTOS]}
+    sets = sets_here()
     told = "; ".join(line for role in lines.values() for line in role)
     print(f"{recipe.name} on {told}, scored on {next(iter(sets))}, in {folder}")
     with tqdm(total=sum(phase.config.steps for phase in recipe.phases), unit="step", disable=quiet()) as bar:

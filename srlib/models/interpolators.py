@@ -47,3 +47,6 @@ def bicubic(scale: float) -> Interpolator:
 def lanczos(scale: float) -> Interpolator:
     """Windowed sinc with three lobes."""
     return Interpolator(scale=scale, kernel="lanczos3")
+
+
+INTERPOLATORS = {"nearest": nearest, "bilinear": bilinear, "bicubic": bicubic, "lanczos": lanczos}

@@ -72,7 +72,7 @@ def fit(
     card = {"model": checkpoints.name_of(recipe.name), "scale": best.scale, "scales": scales, **known}
     card |= {"steps": sum(phase.config.steps for phase in recipe.phases), "seconds": round(seconds)}
     card |= {"device": device_name(where), "commit": commit(), "torch": torch.__version__.partition("+")[0]}
-    card |= {"protocol": str(metrics.PAPER), "scores": _rounded(recipe.evaluate(best, sets, scales))}
+    card |= {"protocol": str(metrics.PAPER), "scores": rounded(recipe.evaluate(best, sets, scales))}
     return checkpoints.save(best, path, card)
 
 
@@ -115,7 +115,7 @@ def _row(recipe: Recipe, net: nn.Module, first: dict[str, Pictures]) -> dict[str
     return next((row for sets in scores.values() for row in sets.values()), {})
 
 
-def _rounded(scores: Scores) -> Scores:
+def rounded(scores: Scores) -> Scores:
     """For the card: a dB has four digits behind the point, SSIM five."""
     return {
         scale: {

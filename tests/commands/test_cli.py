@@ -73,7 +73,7 @@ def test_a_bug_is_no_user_error(picture, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", [[], *([name] for name in ("upscale", "train", "evaluate", "fetch", "models", "export"))]
+    "command", [[], *([name] for name in ("upscale", "train", "evaluate", "fetch", "models", "export", "publish"))]
 )
 def test_every_command_has_help(capsys, command):
     with pytest.raises(SystemExit) as stop:

@@ -1,4 +1,4 @@
-"""A file is written whole or not at all."""
+"""A file is written whole or not at all, several files all or none."""
 
 import os
 
@@ -44,3 +44,82 @@ def test_a_table_has_all_columns_and_leaves_out_what_a_row_lacks(tmp_path):
     assert path.read_text() == "a,b\n,1\n"
     atomic.write_table(path, [])
     assert path.read_text() == ""
+
+
+@pytest.fixture
+def three(tmp_path):
+    """Three files to write, of which the second is not there yet: {path: new content}, and the folder's old bytes."""
+    (tmp_path / "a.bin").write_bytes(b"old a")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "c.csv").write_bytes(b"old c\r\n")
+    return {tmp_path / "a.bin": b"\0\xff", tmp_path / "b.json": '{"\u00e9": 1}\n', tmp_path / "sub" / "c.csv": b"c\n"}
+
+
+def bytes_below(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def failing_at(call, position, error, *, afterwards=False):
+    """A function that raises at its `position`-th call: before what it does, or just after."""
+    count = 0
+
+    def run(*arguments):
+        nonlocal count
+        count += 1
+        if count == position and not afterwards:
+            raise error
+        result = call(*arguments)
+        if count == position:
+            raise error
+        return result
+
+    return run
+
+
+def test_several_files_are_written_and_nothing_lies_beside_them(tmp_path, three):
+    atomic.write_all({str(path): content for path, content in three.items()})
+    expected = {"a.bin": b"\0\xff", "b.json": b'{"\xc3\xa9": 1}\n', os.path.join("sub", "c.csv"): b"c\n"}
+    assert bytes_below(tmp_path) == expected
+    atomic.write_all({})
+    assert bytes_below(tmp_path) == expected
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["full", "stop"])
+@pytest.mark.parametrize("afterwards", [False, True])
+@pytest.mark.parametrize(
+    ("failing", "position"), [*(("fsync", k) for k in range(1, 6)), *(("replace", k) for k in range(1, 4))]
+)
+def test_when_one_of_several_fails_all_are_as_they_were(
+    tmp_path, three, monkeypatch, failing, position, afterwards, error
+):
+    before = bytes_below(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, failing_at(getattr(os, failing), position, error, afterwards=afterwards))
+        with pytest.raises(type(error)):
+            atomic.write_all(three)
+    assert bytes_below(tmp_path) == before
+    atomic.write_all(three)
+    assert len(bytes_below(tmp_path)) == 3
+
+
+def test_a_folder_that_is_not_there_stops_all(tmp_path, three):
+    before = bytes_below(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        atomic.write_all(three | {tmp_path / "nowhere" / "d.txt": b"d"})
+    assert bytes_below(tmp_path) == before
+
+
+def test_an_old_file_that_cannot_be_put_back_is_kept_and_named(tmp_path, three, monkeypatch):
+    def broken(source, target, replace=os.replace):
+        if broken.calls:
+            raise OSError(5, "Input/output error")
+        broken.calls += 1
+        replace(source, target)
+
+    broken.calls = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", broken)
+        with pytest.raises(OSError, match=r"could not put back .*\.a\.bin\.\d+\.old\.part -> .*a\.bin$"):
+            atomic.write_all(three)
+    (copy,) = tmp_path.rglob("*.part")
+    assert copy.read_bytes() == b"old a" and (tmp_path / "sub" / "c.csv").read_bytes() == b"old c\r\n"
