@@ -1,4 +1,4 @@
-"""Trained networks on disk: weights in safetensors, and beside them a card in JSON that says what they are."""
+"""Trained networks on disk: weights in safetensors, and next to them a JSON card that describes them."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ LARGEST = 4_000_000_000  # bytes
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used, in one line that says why and what to do."""
+    """A checkpoint cannot be used; the one-line message says why and what to do."""
 
 
 def build(model: str, scale: int) -> nn.Module:
     """A network by the name on its card, with untrained weights.
 
-    Raises: CheckpointError for a name that is not in the catalogue; ValueError for a scale it does not have.
+    Raises: CheckpointError for a name that is not in the catalogue; ValueError for a scale it does not support.
     """
     if model not in CATALOGUE:
         raise CheckpointError(f"no network {model!r}; there are {', '.join(CATALOGUE)}")
@@ -33,11 +33,11 @@ def build(model: str, scale: int) -> nn.Module:
 
 
 def save(net: nn.Module, path: str | os.PathLike, card: dict, *, half: bool = False) -> Path:
-    """Write `path` (.safetensors) and its card beside it (.json), both or neither.
+    """Write `path` (.safetensors) and its card next to it (.json), both or neither.
 
     Args:
         card: at least "model", a name in the catalogue, and "scale"; sha256, parameters and precision are added.
-        half: keep 16 of the 32 bits of each number; half the file, and some 0.001 dB.
+        half: store float16; this halves the file and costs about 0.001 dB.
 
     Raises: CheckpointError for a card without model or scale, or another suffix.
     """
@@ -61,14 +61,14 @@ def save(net: nn.Module, path: str | os.PathLike, card: dict, *, half: bool = Fa
 
 
 def load(model: str | os.PathLike, scale: int | None = None) -> nn.Module:
-    """A trained network, in evaluation mode: a shipped one by its name, or any file that `save` wrote.
+    """Load a trained network in evaluation mode: a shipped one by its name, or any file that `save` wrote.
 
     Args:
         model: such as "edsr_small", or the path of a .safetensors file.
-        scale: needed for a name that is shipped for several scales; for a file, checked.
+        scale: required for a name that is shipped for several scales; checked against the card of a file.
 
-    Raises: CheckpointError for a name or scale that is not shipped, and for a file that is missing, damaged, of
-        another kind, or of another network than its card says. Nothing is half loaded.
+    Raises: CheckpointError for a name or scale that is not shipped, and for a file that is missing, damaged, not
+        safetensors, or not the network that its card names.
     """
     path = locate(model, scale)
     card = read_card(path)
@@ -85,9 +85,9 @@ def load(model: str | os.PathLike, scale: int | None = None) -> nn.Module:
 
 
 def weights_of(model: str, path: str | os.PathLike) -> dict[str, torch.Tensor]:
-    """The numbers in a file that `save` wrote, by name; for networks that enlarge nothing and are not in the catalogue.
+    """The tensors in a file that `save` wrote, by name; for networks that are no upscalers and not in the catalogue.
 
-    Raises: CheckpointError for a file that `load` would refuse, and where its card names another network.
+    Raises: CheckpointError for a file that `load` would refuse, and for a card that names another network.
     """
     path = Path(path)
     card = read_card(path)
@@ -127,7 +127,7 @@ def names() -> list[str]:
 
 
 def name_of(path: str | os.PathLike) -> str:
-    """edsr_small_x4.safetensors is edsr_small."""
+    """The network's name in a file name: edsr_small for edsr_small_x4.safetensors."""
     return Path(path).stem.rpartition("_x")[0]
 
 
@@ -139,14 +139,14 @@ def scales_of(card: dict) -> list[int]:
 def read_card(path: str | os.PathLike) -> dict:
     """The card of a checkpoint.
 
-    Raises: CheckpointError where it is missing or damaged.
+    Raises: CheckpointError for a missing checkpoint, and for a card that is missing or damaged.
     """
     path = Path(path)
     card_path = path.with_suffix(".json")
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
     if not card_path.is_file():
-        raise CheckpointError(f"{path}: its card {card_path.name} is not beside it")
+        raise CheckpointError(f"{path}: its card {card_path.name} is missing; keep both files in one folder")
     try:
         card = json.loads(card_path.read_text(encoding="utf-8"))
         known = isinstance(card["model"], str) and isinstance(card["sha256"], str)
@@ -159,15 +159,16 @@ def read_card(path: str | os.PathLike) -> dict:
 
 
 def read_tensors(path: Path, card: dict) -> dict[str, torch.Tensor]:
-    """The numbers in a file, after its checksum; no pickle is ever opened."""
+    """The tensors in a file, by name, after verifying its checksum; a pickle is never opened.
+
+    Raises: CheckpointError for a file that is too large, damaged, a pickle, or not safetensors.
+    """
     if path.stat().st_size > LARGEST:
         raise CheckpointError(f"{path}: has {path.stat().st_size} bytes, too many for a checkpoint")
     content = path.read_bytes()
-    # a safetensors file begins with the length of its header, which may look like a pickle's first byte, and then has {
+    # safetensors begins with 8 bytes of header length, which may look like a pickle's first byte; then comes a brace
     if content[8:9] != b"{" and (content[:2] == b"PK" or content[:1] == b"\x80"):
-        raise CheckpointError(
-            f"{path}: is a pickle, which could run code; convert it to safetensors where you trust it"
-        )
+        raise CheckpointError(f"{path}: is a pickle, which could run code; if you trust it, convert it to safetensors")
     if hashlib.sha256(content).hexdigest() != card["sha256"]:
         raise CheckpointError(f"{path}: damaged, or not the file its card describes (sha256 differs)")
     try:

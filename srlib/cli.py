@@ -1,4 +1,4 @@
-"""The command line, `srlib COMMAND`: one file of `srlib.commands` each. Errors are one line and exit status 2."""
+"""The command line, `srlib COMMAND`: one module of `srlib.commands` each. An error is one line and exit status 2."""
 
 import argparse
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status."""
+    """Run one command and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, OSError, FetchError) as error:  # the errors of pictures, checkpoints, training: ValueErrors
+    except (ValueError, OSError, FetchError) as error:  # errors of pictures, checkpoints and training are ValueErrors
         return complain(error)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
@@ -43,5 +43,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Torch says it with an error of its own on a GPU, and with a plain RuntimeError on the processor."""
+    """Torch raises OutOfMemoryError on a GPU, but a plain RuntimeError on the CPU."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""How a sharp picture becomes a poor one: lr = (hr ⊗ k)↓ + n, each part a stage, the linear ones with their adjoint."""
+"""Degradation models, lr = (hr ⊗ k)↓ + n: one stage for each part, and the adjoint of the linear stages."""
 
 import io
 import math
@@ -15,13 +15,14 @@ from srlib.resample import Kernel, mirrored, resize
 
 
 def gaussian_kernel(sigma: float, size: int | None = None) -> Tensor:
-    """Round Gaussian, sum one.
+    """Isotropic Gaussian, sum one.
 
     Args:
         sigma: in pixels of the picture it blurs.
         size: odd; default reaches 4 sigma to each side.
 
     Shapes: (size, size) float64.
+    Raises: ValueError for a sigma that is not positive or an even size.
     """
     return anisotropic_gaussian(sigma, sigma, 0.0, size)
 
@@ -31,9 +32,10 @@ def anisotropic_gaussian(sigma_x: float, sigma_y: float, angle: float, size: int
 
     Args:
         sigma_x, sigma_y: in pixels.
-        angle: degrees, from the horizontal axis, anticlockwise as seen.
+        angle: degrees, anticlockwise from the horizontal axis.
 
     Shapes: (size, size) float64.
+    Raises: ValueError for a sigma that is not positive or an even size.
     """
     if min(sigma_x, sigma_y) <= 0:
         raise ValueError(f"sigma must be positive, got {sigma_x}, {sigma_y}")
@@ -47,13 +49,14 @@ def anisotropic_gaussian(sigma_x: float, sigma_y: float, angle: float, size: int
 
 
 def motion_kernel(length: float, angle: float) -> Tensor:
-    """A straight, evenly exposed path of the camera, one pixel wide, sum one.
+    """Motion blur of a camera that moves straight at constant speed: a line one pixel wide, sum one.
 
     Args:
         length: of the path, in pixels.
-        angle: degrees, from the horizontal axis, anticlockwise as seen.
+        angle: degrees, anticlockwise from the horizontal axis.
 
     Shapes: (size, size) float64 with the smallest odd size that holds it.
+    Raises: ValueError for a length that is not positive.
     """
     if length <= 0:
         raise ValueError(f"length must be positive, got {length}")
@@ -86,6 +89,8 @@ class Blur:
 
     Args:
         boundary: "symmetric" (half-sample symmetric, as `resize`), "periodic", or "zero".
+
+    Raises: ValueError for a kernel that is not two-dimensional or has an even side, and for an unknown boundary.
     """
 
     kernel: Tensor
@@ -105,13 +110,13 @@ class Blur:
         padded = _pad(_pad(image, height // 2, -2, self.boundary), width // 2, -1, self.boundary)
         planes = padded.reshape(-1, 1, *padded.shape[-2:])
         for factor in _factors(self.kernel):
-            turned = factor.flip(0, 1).to(image)  # conv2d correlates; convolution turns the kernel by 180°
+            turned = factor.flip(0, 1).to(image)  # conv2d correlates; convolution rotates the kernel by 180°
             planes = F.conv2d(planes, turned[None, None])
         return planes.view(image.shape)
 
 
 def _factors(kernel: Tensor) -> list[Tensor]:
-    """A kernel of rank one, such as a round Gaussian, as a column and a row: 2·k products for a pixel, not k²."""
+    """A rank-one kernel, such as an isotropic Gaussian, as a column and a row: 2·k products per pixel, not k²."""
     u, s, v = torch.linalg.svd(kernel.double())
     if len(s) == 1 or s[1] > 1e-12 * s[0]:
         return [kernel]
@@ -130,9 +135,11 @@ def _pad(image: Tensor, margin: int, dim: int, boundary: str) -> Tensor:
 
 @dataclass(frozen=True)
 class Decimate:
-    """Keep every `scale`-th pixel, the first at (offset, offset): sampling with no filter at all.
+    """Keep every `scale`-th pixel, the first at (offset, offset): sampling without any filter.
 
-    Output i shows input offset + scale·i, while a resized picture shows (scale − 1)/2 + scale·i.
+    Output pixel i is input pixel offset + scale·i; in a resized picture it is centred at (scale − 1)/2 + scale·i.
+
+    Raises: ValueError for a scale below 1, and for an offset that is not 0 ≤ offset < scale.
     """
 
     scale: int
@@ -149,7 +156,7 @@ class Decimate:
 
 @dataclass(frozen=True)
 class Downscale:
-    """`resize` by 1/scale: filter and sampling in one, aligned with the picture; bicubic is what benchmarks use."""
+    """`resize` by 1/scale: filter and sample in one step, aligned with the picture; benchmarks use bicubic."""
 
     scale: float
     kernel: str | Kernel = "bicubic"
@@ -162,7 +169,10 @@ class Downscale:
 
 @dataclass(frozen=True)
 class GaussianNoise:
-    """Independent noise of standard deviation `sigma` (in [0, 1]: 5/255 is visible, 25/255 ugly); not clamped."""
+    """Independent noise of standard deviation `sigma` (for values in [0, 1]: 5/255 is visible, 25/255 strong).
+
+    The result is not clamped.
+    """
 
     sigma: float
     linear = False
@@ -185,7 +195,10 @@ class PoissonNoise:
 
 @dataclass(frozen=True)
 class JPEG:
-    """Through Pillow's encoder and back, at `quality` 1 to 95, chroma at half size; rounds to 8 bits, no gradient."""
+    """Encode and decode with Pillow at `quality` 1 to 95, chroma at half size; rounds to 8 bits, no gradient.
+
+    Raises: ValueError for images that are not (N, 1 or 3, H, W).
+    """
 
     quality: int
     linear = False
@@ -203,11 +216,12 @@ class JPEG:
 
 
 class Degradation:
-    """Stages in a row: `degradation(hr, rng)` is lr, with every picture of the batch under its own noise.
+    """A sequence of stages: `degradation(hr, rng)` is lr, with independent noise for every picture of the batch.
 
-    `linear` runs the linear stages alone, A x; `adjoint` is Aᵀ. Linear stages come first, as light, lens and sensor do.
+    `linear` runs only the linear stages, A x; `adjoint` is Aᵀ. Linear stages come first, as in a camera.
 
     Shapes: (N, C, H, W) in [0, 1] -> (N, C, h, w), not clamped.
+    Raises: ValueError for a linear stage after a nonlinear one.
     """
 
     def __init__(self, *stages: Blur | Decimate | Downscale | GaussianNoise | PoissonNoise | JPEG) -> None:
@@ -222,14 +236,19 @@ class Degradation:
         return hr
 
     def linear(self, hr: Tensor) -> Tensor:
+        """A hr: only the linear stages.
+
+        Shapes: (N, C, H, W) -> (N, C, h, w).
+        """
         for stage in self.stages:
             hr = stage(hr) if stage.linear else hr
         return hr
 
     def adjoint(self, lr: Tensor, size: tuple[int, int]) -> Tensor:
-        """Aᵀ lr on the grid of `size` = (H, W): the derivative of ⟨A x, lr⟩, which for a linear A is exact at any x.
+        """Aᵀ lr on the grid of `size` = (H, W): the derivative of ⟨A x, lr⟩, which for a linear A is the same at any x.
 
         Shapes: (N, C, h, w) -> (N, C, H, W).
+        Raises: ValueError for a size that does not degrade to that of lr.
         """
         with torch.enable_grad():
             x = lr.new_zeros(*lr.shape[:-2], *size, requires_grad=True)

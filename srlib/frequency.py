@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-_FLOOR = 1e-12  # keeps the logarithm finite where a picture has no power at all
+_FLOOR = 1e-12  # keeps the logarithm finite at frequencies without power
 
 
 def hann(height: int, width: int) -> Tensor:
-    """Separable raised-cosine window: without it, the jump between opposite borders draws a cross in the spectrum.
+    """Separable Hann window, against the cross in the spectrum that the jump between opposite borders causes.
 
     Shapes: (height, width), mean square 1, so that white noise keeps its power.
     """
@@ -21,9 +21,10 @@ def power_spectrum(image: Tensor, window: bool = True) -> Tensor:
     """|DFT|² / (H·W) with zero frequency in the middle; its mean is the mean square of the windowed picture (Parseval).
 
     Args:
-        window: take the mean off and apply `hann` first.
+        window: subtract the mean and apply `hann` first.
 
     Shapes: (..., H, W) -> (..., H, W); entry (H // 2, W // 2) is frequency zero.
+    Raises: TypeError for an integer image.
     """
     if not image.is_floating_point():
         raise TypeError(f"power_spectrum needs a float image in [0, 1], got {image.dtype}; convert with srlib.images")
@@ -38,12 +39,13 @@ def log_spectrum(image: Tensor, window: bool = True) -> Tensor:
     """10·log₁₀ of `power_spectrum`, in decibels.
 
     Shapes: (..., H, W) -> (..., H, W).
+    Raises: as `power_spectrum`.
     """
     return 10 * power_spectrum(image, window).clamp_min(_FLOOR).log10()
 
 
 def frequencies(height: int, width: int) -> Tensor:
-    """Distance from zero of each entry of `power_spectrum`, in cycles per pixel; 0.5 is the finest stripe.
+    """Distance from zero of each entry of `power_spectrum`, in cycles per pixel; 0.5 is Nyquist.
 
     Shapes: (height, width).
     """
@@ -57,9 +59,9 @@ def radial_profile(power: Tensor, bins: int | None = None) -> tuple[Tensor, Tens
 
     Args:
         power: from `power_spectrum`; leading dimensions are averaged.
-        bins: rings; default half the shorter side.
+        bins: number of rings; default half the shorter side.
 
-    Shapes: (..., H, W) -> frequency (bins,), power (bins,); the ring centres, in cycles per pixel.
+    Shapes: (..., H, W) -> frequency (bins,), power (bins,); frequencies are ring centres, in cycles per pixel.
     """
     height, width = power.shape[-2:]
     bins = bins or max(1, min(height, width) // 2)
@@ -71,5 +73,5 @@ def radial_profile(power: Tensor, bins: int | None = None) -> tuple[Tensor, Tens
     total = torch.zeros(bins, dtype=torch.float64, device=plane.device).index_add_(0, ring, plane[inside])
     count = torch.zeros_like(total).index_add_(0, ring, torch.ones_like(plane[inside]))
     centre = (torch.arange(bins, dtype=torch.float64, device=plane.device) + 0.5) * 0.5 / bins
-    filled = count > 0  # with many bins on a small picture some rings hold no frequency
+    filled = count > 0  # with many bins on a small picture, some rings are empty
     return centre[filled], (total / count.clamp_min(1))[filled]

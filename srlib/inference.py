@@ -1,4 +1,4 @@
-"""Enlarging pictures of any size and colour: tiles that leave no seam, and the mean over the eight symmetries."""
+"""Enlarging pictures of any size and colour: seamless tiles, and self-ensemble over the eight symmetries."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from srlib.self_ensemble import SelfEnsemble
 from srlib.warp import dihedral, inverse_dihedral
 
 TILE = 256
-_PROBES = (64, 128, 256)  # lr pixels; a network that still looks further than the last half has no finite reach
+_PROBES = (64, 128, 256)  # lr pixels; a network that sees further than half the last one cannot be tiled
 
 
 @torch.no_grad()
@@ -25,29 +25,29 @@ def upscale(
     ensemble: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """`net(lr)` in tiles, so that memory does not grow with the picture; the result is that of one big call.
+    """`net(lr)` in tiles, so that memory does not grow with the picture; the result equals one big call.
 
-    Each tile is computed with `overlap` pixels more on every side, which are then cut off. Where the overlap is at
-    least the receptive radius of the network, nothing that enters a kept pixel is missing, and there is no seam. For a
-    network that treats blocks of pixels as one (its attribute `multiple`: RRDBNet that folds), tiles begin at
-    multiples of the block's side, since where a block begins changes the result.
+    Each tile is computed with `overlap` more pixels on every side, which are then cut off. If the overlap is at least
+    the radius of the network's receptive field, every kept pixel sees all of its inputs, and there is no seam. A
+    network with an attribute `multiple`, such as an RRDBNet that folds, treats blocks of pixels as one. Its tiles begin
+    at multiples of the block's side, since the result depends on where a block begins.
 
-    A network for one channel enlarges the luma (`to_ycbcr`) of an RGB picture, and bicubic interpolation the chroma,
-    as the papers on luma made their figures. A grey picture is its own luma; a network for RGB is given it three
-    times, and the result is the mean of its channels. `metrics.evaluate` does the same.
+    For an RGB picture, a network for one channel enlarges the luma (`to_ycbcr`), and bicubic interpolation the chroma,
+    as in the figures of papers on luma. A grey picture is passed to an RGB network as three equal channels, and the
+    mean of the output channels is returned. `metrics.evaluate` does the same.
 
     Args:
-        net: with attribute `scale`, `channels` if it is not free, and `frames` and `multiple` if they are not 1; its
+        net: with attribute `scale`, `channels` if it is fixed, and `frames` and `multiple` if they are not 1; its
             training mode is restored afterwards.
         tile: side in lr pixels, rounded down to a multiple of `multiple`; None: the whole picture at once.
-        overlap: in lr pixels, rounded up to such a multiple; None: `receptive_radius(net)`, measured.
-        ensemble: `SelfEnsemble(net)`; eight times the work.
-        progress: called with (tiles done, tiles in all) after each tile.
+        overlap: in lr pixels, rounded up to such a multiple; None: measured by `receptive_radius(net)`.
+        ensemble: use `SelfEnsemble(net)`; eight times the work.
+        progress: called with (tiles done, total tiles) after each tile.
 
     Shapes: lr (N, C, h, w) in [0, 1], or a clip (N, T, C, h, w) for a network of several frames -> sr
         (N, C', scale·h, scale·w), not clamped; C' = C for C = 1 and 3.
-    Raises: TypeError for integer images; ValueError for an impossible tile, or for a network that looks at the whole
-        picture, for which no overlap is right.
+    Raises: TypeError for integer images; ValueError for another shape, a tile below 1, a negative overlap, tiles at a
+        fractional scale, and as `receptive_radius` for a network that sees the whole picture.
     """
     if not lr.is_floating_point():
         raise TypeError(f"upscale needs a float image in [0, 1], got {lr.dtype}; convert with srlib.images")
@@ -57,7 +57,7 @@ def upscale(
         raise ValueError(f"upscale needs {need} that is not empty, got shape {tuple(lr.shape)}")
     if (tile is not None and tile < 1) or (overlap is not None and overlap < 0):
         raise ValueError(f"tile must be at least 1 and overlap at least 0, got {tile} and {overlap}")
-    modes = [(module, module.training) for module in net.modules()]  # a wrapper's mode need not be its network's
+    modes = [(module, module.training) for module in net.modules()]  # a wrapper's mode may differ from its network's
     net.eval()
     try:
         run = _in_colour(SelfEnsemble(net) if ensemble else net, lr.shape[-3])
@@ -68,9 +68,7 @@ def upscale(
             return sr
         if overlap is None:
             channels = getattr(net, "channels", None) or lr.shape[-3]
-            overlap = receptive_radius(
-                net, channels, lr.device, lr.dtype
-            )  # 2 at least: enough for the chroma's bicubic
+            overlap = receptive_radius(net, channels, lr.device, lr.dtype)  # at least 2: enough for bicubic chroma
         block = getattr(net, "multiple", 1)
         tile, overlap = max(block, tile // block * block), -(-overlap // block) * block
         return _tiled(run, net.scale, lr, tile, overlap, progress)
@@ -80,7 +78,7 @@ def upscale(
 
 
 def _in_colour(net: nn.Module, channels: int) -> Callable[[Tensor], Tensor]:
-    """The network as a function of pictures with so many channels."""
+    """The network as a function of pictures with the given number of channels."""
 
     def luma(lr: Tensor) -> Tensor:
         picture = to_ycbcr(lr)
@@ -120,7 +118,7 @@ def _tiled(
 
 
 def _spans(n: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
-    """(start, stop) of each kept piece of 0..n, and (first, last) of the wider piece that is computed."""
+    """(start, stop, first, last): each kept piece of 0..n, and the wider piece that is computed for it."""
     for start in range(0, n, tile):
         stop = min(start + tile, n)
         yield start, stop, max(0, start - overlap), min(n, stop + overlap)
@@ -130,13 +128,13 @@ def _spans(n: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int
 def receptive_radius(
     net: nn.Module, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> int:
-    """How far into a tile its edge is felt, in lr pixels: half the receptive field, measured, a little too far.
+    """The measured radius of the receptive field in lr pixels, rounded up: how far a tile's edge affects its inside.
 
-    A random picture is enlarged whole, and again after its left (right, upper, lower) half is cut off. Near the cut
-    the two differ, since a network pads there; the radius is how far.
+    A random picture is enlarged whole, and again after its left (right, upper, lower) half is cut off. The two differ
+    near the cut, where the network pads; the radius is how far they differ.
 
-    Raises: ValueError when the difference reaches across the largest probe: attention over the whole picture, global
-        pooling, or a very deep network. Give `overlap` then.
+    Raises: ValueError for a network whose difference reaches across the largest probe, because of attention over the
+        whole picture, global pooling, or great depth.
     """
     rng = torch.Generator().manual_seed(0)
     rounding = max(1e-6, 4 * torch.finfo(dtype).eps)
@@ -146,14 +144,14 @@ def receptive_radius(
         picture = torch.rand(1, *frames, channels, size, size, generator=rng).to(device, dtype)
         whole = net(picture)
         farthest = 0
-        for side in (0, 1, 4, 6):  # the symmetry that brings this side to the left
+        for side in (0, 1, 4, 6):  # the symmetry that moves this side to the left
             cut = dihedral(net(inverse_dihedral(dihedral(picture, side)[..., half:], side)), side)
             change = (cut - dihedral(whole, side)[..., -cut.shape[-1] :]).abs().amax((0, 1, 2))  # of each column
             changed = (change > rounding).nonzero()
             farthest = max(farthest, math.ceil((int(changed.max()) + 1) / net.scale) if len(changed) else 0)
         if farthest < half - 1:
-            return farthest + 2  # 2: what stays below the rounding
+            return farthest + 2  # a margin for differences below the rounding
     raise ValueError(
-        f"{type(net).__name__} still looks {half} pixels away, so tiles cannot equal the whole picture; "
-        "use tile=None, or give overlap= and accept seams"
+        f"{type(net).__name__} sees further than {half} pixels, so tiles cannot equal the whole picture; "
+        "use tile=None, or pass overlap= and accept seams"
     )

@@ -1,4 +1,4 @@
-"""How far an enlarged picture is from the true one: MSE, PSNR, SSIM, and the protocol under which they compare."""
+"""Full-reference image quality: MSE, PSNR, SSIM, and the protocol that makes their numbers comparable."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +18,7 @@ def mean_squared_error(sr: Tensor, hr: Tensor) -> Tensor:
     """Mean squared error of each picture.
 
     Shapes: sr, hr (N, C, H, W) in [0, 1] -> (N,).
-    Differs from the paper: nothing known.
+    Raises: TypeError for integer images; ValueError for unequal or empty shapes, and for an hr far above 1.
     """
     _check(sr, hr)
     return (sr - hr).square().mean((-3, -2, -1))
@@ -27,11 +27,10 @@ def mean_squared_error(sr: Tensor, hr: Tensor) -> Tensor:
 def psnr(sr: Tensor, hr: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of each picture in dB, −10·log₁₀ MSE with peak 1; infinite for equal pictures.
 
-    Nothing is cropped, converted or rounded: that is what a `Protocol` is for.
+    Nothing is cropped, converted or rounded; use a `Protocol` for that.
 
     Shapes: sr, hr (N, C, H, W) in [0, 1] -> (N,).
-    Raises: TypeError for integer images, ValueError for unequal shapes or values far outside [0, 1].
-    Differs from the paper: nothing known; piq and BasicSR bound the value for equal pictures, this does not.
+    Raises: as `mean_squared_error`.
     """
     return -10 * mean_squared_error(sr, hr).log10()
 
@@ -39,12 +38,12 @@ def psnr(sr: Tensor, hr: Tensor) -> Tensor:
 def ssim(sr: Tensor, hr: Tensor, *, window: int = 11, sigma: float = 1.5) -> Tensor:
     """Structural similarity of each picture, mean over positions and channels (Wang et al., IEEE TIP 2004, eq. 13).
 
-    A Gaussian window at every place where it fits whole; C1 = 0.01², C2 = 0.03² for peak 1; population variances.
+    Gaussian windows that fit completely; C1 = 0.01², C2 = 0.03² for peak 1; population variances.
 
     Shapes: sr, hr (N, C, H, W) in [0, 1], H and W at least `window` -> (N,).
-    Raises: as `psnr`, and ValueError for pictures smaller than the window.
+    Raises: as `psnr`; ValueError for pictures smaller than the window.
     Differs from the paper: nothing known; the authors' later code first shrinks pictures above 256 pixels, this does
-        not. scikit-image gives the same with gaussian_weights=True, sigma=1.5, use_sample_covariance=False and a crop.
+        not. scikit-image agrees with gaussian_weights=True, sigma=1.5, use_sample_covariance=False and a crop.
     """
     _check(sr, hr)
     if min(sr.shape[-2:]) < window:
@@ -71,23 +70,25 @@ def ssim(sr: Tensor, hr: Tensor, *, window: int = 11, sigma: float = 1.5) -> Ten
 def _check(sr: Tensor, hr: Tensor) -> None:
     for name, image in (("sr", sr), ("hr", hr)):
         if not image.is_floating_point():
-            raise TypeError(f"{name} is {image.dtype}; metrics take floats in [0, 1], see srlib.images.from_uint8")
+            raise TypeError(f"{name} is {image.dtype}; metrics need floats in [0, 1], see srlib.images.from_uint8")
     if sr.shape != hr.shape or sr.ndim != 4:
         raise ValueError(f"sr and hr must both be (N, C, H, W), got {tuple(sr.shape)} and {tuple(hr.shape)}")
     if sr.numel() == 0:
-        raise ValueError(f"nothing to measure: shape {tuple(sr.shape)}")
+        raise ValueError(f"sr and hr are empty, got shape {tuple(sr.shape)}")
     if hr.detach().max() > 2:
-        raise ValueError(f"hr reaches {hr.max():.0f}; metrics take [0, 1], divide by 255")
+        raise ValueError(f"hr has values up to {hr.max():.0f}; metrics need [0, 1], divide by 255")
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is done to both pictures before they are compared; a score without it means nothing.
+    """How both pictures are prepared before they are compared; quote it with every score.
 
     Args:
-        colour: "y" (studio-range luma, the papers), "y_full" (full-range luma), "rgb".
+        colour: "y" (studio-range luma, as in papers), "y_full" (full-range luma), "rgb".
         border: pixels cut from each side; None cuts `scale` of them.
-        bits: round to so many bits before and after the colour conversion, as MATLAB does with uint8; None: never.
+        bits: round to this many bits before and after the colour conversion, as MATLAB does with uint8; None: never.
+
+    Raises: ValueError for an unknown colour and for a negative border.
     """
 
     colour: str = "y"
@@ -104,13 +105,13 @@ class Protocol:
         return self.describe("scale")
 
     def describe(self, scale: float | str) -> str:
-        """The words that stand beside every number: "Y (BT.601 studio), border 4, 8-bit"."""
+        """The protocol in words, to print with every number: "Y (BT.601 studio), border 4, 8-bit"."""
         border = scale if self.border is None else self.border
         rounding = "not rounded" if self.bits is None else f"{self.bits}-bit"
         return f"{COLOURS[self.colour]}, border {border}, {rounding}"
 
     def convert(self, image: Tensor) -> Tensor:
-        """Colour and rounding, without the crop. A grey picture is its own luma.
+        """Colour conversion and rounding, without the crop; a grey picture is its own luma.
 
         Shapes: (N, C, H, W) -> (N, 1 or 3, H, W).
         """
@@ -118,23 +119,30 @@ class Protocol:
         return self._round(convert(self._round(image)))
 
     def prepare(self, image: Tensor, scale: float) -> Tensor:
-        """`convert`, then the crop.
+        """`convert`, then crop.
 
         Shapes: (N, C, H, W) -> (N, 1 or 3, H − 2·border, W − 2·border).
+        Raises: ValueError for a picture that is too small for the border.
         """
         border = math.ceil(scale) if self.border is None else self.border
         if min(image.shape[-2:]) <= 2 * border:
-            raise ValueError(f"nothing is left of shape {tuple(image.shape)} after a border of {border}")
+            raise ValueError(f"a picture of shape {tuple(image.shape)} is too small for a border of {border}")
         height, width = image.shape[-2:]
         return self.convert(image)[..., border : height - border, border : width - border]
 
     def psnr(self, sr: Tensor, hr: Tensor, scale: float) -> Tensor:
-        """`psnr` under this protocol, (N,)."""
+        """`psnr` under this protocol, (N,).
+
+        Raises: as `psnr` and `prepare`.
+        """
         _check(sr, hr)
         return psnr(self.prepare(sr, scale), self.prepare(hr, scale))
 
     def ssim(self, sr: Tensor, hr: Tensor, scale: float) -> Tensor:
-        """`ssim` under this protocol, (N,)."""
+        """`ssim` under this protocol, (N,).
+
+        Raises: as `ssim` and `prepare`.
+        """
         _check(sr, hr)
         return ssim(self.prepare(sr, scale), self.prepare(hr, scale))
 
@@ -150,26 +158,26 @@ PAPER = Protocol("y", None, 8)
 
 @dataclass(frozen=True)
 class SetScores:
-    """Scores of one upscaler on a set: one row for each picture, their means, and how far the pictures lie apart.
+    """Scores of one upscaler on a set: one row per picture, the means and the standard deviations.
 
     Args:
-        rows: name, and the scores of that picture by their names.
+        rows: the name and the scores of each picture.
     """
 
     protocol: str
     rows: tuple[dict, ...]
 
     def mean(self, score: str) -> float:
-        """Mean of the pictures' scores."""
+        """Mean of a score over the pictures."""
         return sum(row[score] for row in self.rows) / len(self.rows)
 
     def spread(self, score: str) -> float:
-        """The pictures' standard deviation about that mean; 0 for a single one."""
+        """Standard deviation of a score over the pictures; 0 for a single one."""
         mean = self.mean(score)
         return (sum((row[score] - mean) ** 2 for row in self.rows) / max(1, len(self.rows) - 1)) ** 0.5
 
     def as_dict(self) -> dict:
-        """For a file: the protocol, of each score its mean and under "spread" its spread, and the rows."""
+        """For a file: the protocol, the mean of each score, its standard deviation under "spread", and the rows."""
         names = [name for name in self.rows[0] if name != "name"]
         return {
             "protocol": self.protocol,
@@ -187,12 +195,12 @@ class Scores(SetScores):
 
     @property
     def psnr(self) -> float:
-        """Mean of the pictures' PSNRs, not the PSNR of their mean error."""
+        """Mean PSNR over the pictures, not the PSNR of their mean error."""
         return self.mean("psnr")
 
     @property
     def ssim(self) -> float:
-        """Mean of the pictures' SSIMs."""
+        """Mean SSIM over the pictures."""
         return self.mean("ssim")
 
     def as_dict(self) -> dict:
@@ -212,18 +220,18 @@ def evaluate(
     protocol: Protocol = PAPER,
     degrade: Callable[[Tensor], Tensor] | None = None,
 ) -> Scores:
-    """Degrade each hr, let `net` enlarge it, and score the result.
+    """Degrade each hr, enlarge it with `net`, and score the result.
 
-    Under a luma protocol, a `net` for any number of channels (an interpolator) or for one is given the luma, as the
-    papers on Y did: hr to 8-bit Y, lr kept in floating point. Any other is given the picture itself, its lr rounded
-    to the protocol's bits, as a file would be; a grey picture goes through an RGB network as three equal channels.
+    Under a luma protocol, a `net` for one channel or for any number (an interpolator) enlarges the luma, as in papers
+    on Y: hr becomes 8-bit Y, and lr stays in floating point. Any other `net` enlarges the picture itself, with lr
+    rounded to the protocol's bits, as in a file; a grey picture passes an RGB network as three equal channels.
 
     Args:
-        net: with attribute `scale`, and `channels` if it is not free; in evaluation mode.
-        images: pairs (name, hr (1, C, H, W)), cut here to a multiple of the scale.
+        net: with attribute `scale`, and `channels` if it is fixed; in evaluation mode.
+        images: pairs (name, hr (1, C, H, W)), cropped here to a multiple of the scale.
         degrade: hr -> lr; default bicubic `resize` by 1/scale.
 
-    Raises: ValueError for an empty set or a picture too small for the border or for SSIM, with its name.
+    Raises: ValueError for an empty set, and for a picture too small for the border or for SSIM, with its name.
     """
     degrade = degrade or (lambda hr: resize(hr, 1 / net.scale))
     rows = tuple(_rows(net, images, protocol, degrade))
@@ -244,7 +252,7 @@ def _rows(net: Callable, images: Iterable, protocol: Protocol, degrade: Callable
             lr = protocol._round(degrade(hr))
             sr = net(lr.expand(-1, channels or -1, -1, -1))
             sr = sr.mean(1, keepdim=True) if hr.shape[1] == 1 else sr
-        sr = sr[..., :height, :width].to(hr)  # a scale that is no integer may give a row too many
+        sr = sr[..., :height, :width].to(hr)  # a fractional scale may give one row too many
         try:
             scores = {"psnr": protocol.psnr(sr, hr, net.scale), "ssim": protocol.ssim(sr, hr, net.scale)}
         except ValueError as error:

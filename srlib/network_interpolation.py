@@ -1,4 +1,4 @@
-"""Mixing two networks weight by weight: a slider from one to the other."""
+"""Network interpolation: blending the weights of two networks."""
 
 import copy
 import os
@@ -13,15 +13,16 @@ from srlib.checkpoints import CheckpointError, load
 def interpolate_networks(a: nn.Module | str | os.PathLike, b: nn.Module | str | os.PathLike, alpha: float) -> nn.Module:
     """(1 − α) · a + α · b, weight by weight, as a new network (Wang et al., ECCVW 2018, eq. 4).
 
-    Only sensible where one was trained from the other: the weights of two runs do not lie on the same slope.
+    Only useful if one network was fine-tuned from the other: the weights of independent runs do not interpolate.
 
     Args:
-        a, b: networks, or what `load` takes.
-        alpha: 0 is a and 1 is b, to the bit.
+        a, b: networks, or anything `load` accepts.
+        alpha: 0 gives exactly a, and 1 exactly b.
 
-    Raises: ValueError for α outside [0, 1]; CheckpointError for networks that are not built alike.
-    Differs from the paper: batch norm's statistics are interpolated too, which the paper's network has not; integers,
-        such as its count of batches, are those of the nearer network.
+    Raises: ValueError for an alpha outside [0, 1]; CheckpointError for networks of different architectures, and as
+        `load`.
+    Differs from the paper: batch norm's statistics, which the paper's network does not have, are interpolated too;
+        integers, such as its batch count, are taken from the nearer network.
     """
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha must lie between 0 (the first network) and 1 (the second), got {alpha}")
@@ -30,7 +31,7 @@ def interpolate_networks(a: nn.Module | str | os.PathLike, b: nn.Module | str | 
     mixed = copy.deepcopy(a).eval().requires_grad_(False)
     alike = str(a) == str(b) and getattr(a, "scale", None) == getattr(b, "scale", None)
     if not alike or mixed.state_dict().keys() != theirs.keys():
-        raise CheckpointError(f"cannot interpolate {_kind(a)} and {_kind(b)}: they are not built alike")
+        raise CheckpointError(f"cannot interpolate {_kind(a)} and {_kind(b)}: their architectures differ")
     for name, value in mixed.state_dict().items():
         if value.is_floating_point():
             value.lerp_(theirs[name].to(value), alpha)

@@ -1,7 +1,7 @@
-"""Resizing by convolution with a continuous kernel, MATLAB's rule, as one linear operator with its adjoint.
+"""Resizing by convolution with a continuous kernel, as MATLAB does it: a linear operator with its adjoint.
 
-Pixel centres lie at half integers: sample i of n covers [i, i + 1] and sits at i + 1/2. Every function here,
-and every other module, follows from that one sentence (torch calls it ``align_corners=False``).
+Pixel centres lie at half integers: sample i of n covers [i, i + 1], and its centre is i + 1/2. Every function here, and
+every other module, uses this convention (torch calls it ``align_corners=False``).
 """
 
 import math
@@ -12,7 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-_BLOCK = 16  # output rows that share one small dense matrix; 8 to 32 measured equally fast
+_BLOCK = 16  # output rows that share one small dense matrix; 8 to 32 are equally fast
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Kernel:
 
 
 def box(x: Tensor) -> Tensor:
-    """1 on [-1/2, 1/2), else 0: the nearest neighbour. Half-way cases go to the larger index, as in MATLAB."""
-    tie = 1e-9  # positions carry rounding errors of about 1e-12
+    """1 on [-1/2, 1/2), else 0: the nearest neighbour. Ties go to the larger index, as in MATLAB."""
+    tie = 1e-9  # positions have rounding errors of about 1e-12
     return ((x >= -0.5 - tie) & (x < 0.5 - tie)).to(x.dtype)
 
 
@@ -40,8 +40,8 @@ def cubic(a: float = -0.5) -> Kernel:
     """Piecewise cubic of support 4 with slope `a` at distance 1 (Keys, IEEE TASSP 1981, eq. 15).
 
     Args:
-        a: −0.5 reproduces quadratics (Keys, MATLAB, Pillow, torch with antialias); −0.75 is the choice of OpenCV
-            and of torch without antialias.
+        a: −0.5 reproduces quadratics (Keys, MATLAB, Pillow, torch with antialias); OpenCV, and torch without antialias,
+            use −0.75.
     """
 
     def function(x: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ def cubic(a: float = -0.5) -> Kernel:
 
 @lru_cache
 def lanczos(lobes: int = 3) -> Kernel:
-    """sinc(x) under the window sinc(x / lobes) (Duchon, J. Applied Meteorology 1979)."""
+    """sinc(x) times the window sinc(x / lobes) (Duchon, J. Applied Meteorology 1979)."""
 
     def function(x: Tensor) -> Tensor:
         window = torch.where(x.abs() < lobes, torch.sinc(x / lobes), torch.zeros_like(x))
@@ -77,11 +77,11 @@ KERNELS: dict[str, Kernel] = {
 def taps(
     n_in: int, n_out: int, scale: float, kernel: Kernel, antialias: bool = True, offset: float = 0.0
 ) -> tuple[Tensor, Tensor]:
-    """Which input samples each output sample reads, and with which weights.
+    """The input samples that each output sample depends on, and their weights.
 
-    Output i sits at u = (i + 1/2) / scale − 1/2 + offset in input samples. When shrinking with antialias, the kernel is
-    stretched by 1/scale, so that it also removes what the coarser grid cannot carry. Weights sum to one. Beyond
-    the border the signal is mirrored at the edge of the outer pixel (half-sample symmetric), as in MATLAB.
+    Output i lies at u = (i + 1/2) / scale − 1/2 + offset in input samples. When shrinking with antialias, the kernel is
+    stretched by 1/scale, so that it also removes frequencies that the coarser grid cannot represent. Weights sum to
+    one. Beyond the border the signal is mirrored at the edge of the outer pixel (half-sample symmetric), as in MATLAB.
 
     Shapes: index (n_out, k) int64 in [0, n_in), weight (n_out, k) float64.
     """
@@ -95,13 +95,13 @@ def taps(
 
 
 def mirrored(index: Tensor, size: int) -> Tensor:
-    """Where a pixel index, which may lie outside, falls in a signal mirrored at the edge of its outer pixels."""
+    """Map a pixel index, which may lie outside, into a signal mirrored at the edge of its outer pixels."""
     index = index % (2 * size)
     return torch.where(index < size, index, 2 * size - 1 - index)
 
 
 def weights(n_in: int, n_out: int, scale: float, kernel: str | Kernel = "bicubic", antialias: bool = True) -> Tensor:
-    """The same as a dense (n_out, n_in) float64 matrix, for looking at and for testing."""
+    """`taps` as a dense (n_out, n_in) float64 matrix, for inspection and tests."""
     index, weight = taps(n_in, n_out, scale, named(kernel), antialias)
     return torch.zeros(n_out, n_in, dtype=torch.float64).scatter_add_(1, index, weight)
 
@@ -117,17 +117,19 @@ def resize(
 ) -> Tensor:
     """Resize as MATLAB's `imresize` does for floating-point images; linear in `image` and differentiable.
 
+    MATLAB rounds 8-bit images between its two passes; nothing is rounded here.
+
     Args:
         scale: output pixels per input pixel, one number or (vertical, horizontal). Default: from `size`.
         size: output (height, width). Default: ceil(scale · input size).
         kernel: a name in `KERNELS` or a `Kernel`.
         antialias: widen the kernel when shrinking.
-        offset: moves the sampling grid (down, right) by so many input pixels; 0 keeps the pictures aligned, which is
-            what MATLAB, Pillow and torch do.
+        offset: shift of the sampling grid (down, right) in input pixels; 0 keeps the pictures aligned, as MATLAB,
+            Pillow and torch do.
 
     Shapes: (..., H, W) floating point -> (..., h, w), not clamped.
-    Raises: TypeError for integer images; ValueError for an impossible size, scale or kernel.
-    Differs from the paper: MATLAB rounds 8-bit images between its two passes; nothing is rounded here.
+    Raises: TypeError for integer images; ValueError for an empty image, a size or scale that is missing or not
+        positive, and an unknown kernel.
     """
     if not image.is_floating_point():
         raise TypeError(f"resize needs a float image in [0, 1], got {image.dtype}; convert with srlib.images")
@@ -149,22 +151,26 @@ def resize_adjoint(
     """The exact adjoint Aᵀ of A = `resize`: ⟨A x, y⟩ = ⟨x, Aᵀ y⟩ for every x of `size` and y of the shape of A x.
 
     Args:
-        size: (height, width) of the images that `resize` takes, that is, of the result here.
-        scale: as given to `resize`; default: from the two sizes.
+        size: (height, width) of the input of `resize`, that is, of the result here.
+        scale: as passed to `resize`; default: from the two sizes.
 
     Shapes: (..., h, w) -> (..., H, W) with (H, W) = size.
+    Raises: as `resize`; ValueError for an image of another size than `resize` returns.
     """
     if not image.is_floating_point():
         raise TypeError(f"resize_adjoint needs a float image, got {image.dtype}; convert with srlib.images")
     small = tuple(image.shape[-2:])
     plan = _geometry(tuple(size), scale, small if scale is None else None, offset)
     if tuple(n_out for _, n_out, _, _ in plan) != small:
-        raise ValueError(f"resize takes {tuple(size)} at scale {scale} to another size than {small}")
+        raise ValueError(f"resize of {tuple(size)} at scale {scale} does not give size {small}; check size and scale")
     return _run(image, plan, named(kernel), antialias, transpose=True)
 
 
 def named(kernel: str | Kernel) -> Kernel:
-    """A kernel by its name in `KERNELS`; a Kernel is itself."""
+    """A kernel by its name in `KERNELS`; a Kernel is returned unchanged.
+
+    Raises: ValueError for an unknown name.
+    """
     if isinstance(kernel, Kernel):
         return kernel
     if kernel not in KERNELS:
@@ -196,7 +202,7 @@ def _geometry(
 def _run(
     image: Tensor, plan: list[tuple[int, int, float, float]], kernel: Kernel, antialias: bool, transpose: bool
 ) -> Tensor:
-    axes = sorted((-2, -1), key=lambda axis: plan[axis][2])  # the smaller scale first, as MATLAB: less to do after
+    axes = sorted((-2, -1), key=lambda axis: plan[axis][2])  # the smaller scale first, as MATLAB: less work after it
     dtype = image.dtype if image.dtype == torch.float64 else torch.float32
     result = image.to(dtype)
     with torch.autocast(image.device.type, enabled=False):
@@ -217,7 +223,7 @@ def _bands(
     dtype: torch.dtype,
     device: torch.device,
 ) -> list[tuple[slice, slice, Tensor]]:
-    """The weight matrix cut into blocks of rows, each kept only over the columns where it is not zero."""
+    """The weight matrix as blocks of rows, each restricted to its nonzero columns."""
     index, weight = taps(n_in, n_out, scale, kernel, antialias, offset)
     bands = []
     for start in range(0, n_out, _BLOCK):

@@ -1,4 +1,4 @@
-"""Self-ensemble: the mean over the eight symmetries of a picture, the "+" of EDSR+."""
+"""Self-ensemble: the mean over the eight flips and rotations of a picture, the "+" of EDSR+."""
 
 import torch
 from torch import Tensor, nn
@@ -7,12 +7,12 @@ from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
 
 
 class SelfEnsemble(nn.Module):
-    """The mean of what a network makes of the eight flips and turns, turned back (Timofte et al., CVPR 2016).
+    """The mean of a network's outputs for all eight flips and rotations, each undone (Timofte et al., CVPR 2016).
 
     EDSR's "+". The mean is taken in floating point. For a network that folds pixels (`multiple`), a picture is first
-    continued by its edge to whole blocks, so that the blocks begin at the same pixels in all eight.
+    padded with its edge to whole blocks, so that the blocks begin at the same pixels in all eight.
 
-    Shapes: as of `net`.
+    Shapes: as `net`.
     Differs from the paper: nothing known.
     """
 

@@ -1,4 +1,4 @@
-"""Moving pictures: the eight flips and turns of the square, sub-pixel translation, affine and free motion."""
+"""Warping pictures: the eight flips and rotations of the square, sub-pixel translation, affine maps, optical flow."""
 
 import math
 from collections.abc import Callable
@@ -12,9 +12,10 @@ DIHEDRAL = range(8)
 
 
 def dihedral(image: Tensor, k: int) -> Tensor:
-    """The k-th of the eight symmetries of the square: bit 0 flips columns, bit 1 flips rows, bit 2 transposes.
+    """The k-th of the eight symmetries of the square: bit 0 flips columns, bit 1 flips rows, bit 2 then transposes.
 
     Shapes: (..., H, W) -> (..., H, W), or (..., W, H) for k ≥ 4.
+    Raises: ValueError unless k is 0 to 7.
     """
     if k not in DIHEDRAL:
         raise ValueError(f"k must be 0 to 7, got {k}")
@@ -27,6 +28,7 @@ def inverse_dihedral(image: Tensor, k: int) -> Tensor:
     """Undo `dihedral(image, k)`.
 
     Shapes: (..., H, W) -> (..., H, W), or (..., W, H) for k ≥ 4.
+    Raises: ValueError unless k is 0 to 7.
     """
     if k not in DIHEDRAL:
         raise ValueError(f"k must be 0 to 7, got {k}")
@@ -34,7 +36,7 @@ def inverse_dihedral(image: Tensor, k: int) -> Tensor:
 
 
 def translate(image: Tensor, down: float, right: float, kernel: str | Kernel = "bicubic") -> Tensor:
-    """Move the content by a sub-pixel amount; what enters at the border is mirrored.
+    """Move the content by a sub-pixel amount; beyond the border the picture is mirrored.
 
     Args:
         down, right: in pixels; negative moves up and left.
@@ -45,15 +47,15 @@ def translate(image: Tensor, down: float, right: float, kernel: str | Kernel = "
 
 
 def sample(image: Tensor, rows: Tensor, columns: Tensor, kernel: str | Kernel = "bicubic") -> Tensor:
-    """The values of a picture between its pixels; beyond the border it is mirrored.
+    """Interpolate a picture at any positions; beyond the border it is mirrored.
 
-    `torch.nn.functional.grid_sample` has a bicubic mode too, with a = −0.75. That kernel does not keep a ramp straight:
-    it moves the content by up to 0.05 pixels, which is too much for registration.
+    `torch.nn.functional.grid_sample` has a bicubic mode too, with a = −0.75. That kernel does not reproduce a ramp: it
+    moves the content by up to 0.05 pixels, which is too much for registration.
 
     Args:
-        rows, columns: places in pixels, 0 in the middle of the first pixel.
+        rows, columns: positions in pixels, 0 at the centre of the first pixel.
 
-    Shapes: (N, C, H, W), places (h, w) or (N, h, w) -> (N, C, h, w).
+    Shapes: (N, C, H, W), positions (h, w) or (N, h, w) -> (N, C, h, w).
     """
     height, width = image.shape[-2:]
     flat = image.flatten(-2)
@@ -70,7 +72,7 @@ def sample(image: Tensor, rows: Tensor, columns: Tensor, kernel: str | Kernel = 
 
 
 def affine(image: Tensor, matrix: Tensor, kernel: str | Kernel = "bicubic") -> Tensor:
-    """Each pixel shows the place that `matrix` takes it to, both measured from the middle of the picture.
+    """Warp by an affine map: each pixel shows the position that `matrix` maps it to, both relative to the centre.
 
     Args:
         matrix: (2, 3): (row, column, 1) of the result -> (row, column) of the picture, in pixels.
@@ -87,23 +89,24 @@ def affine(image: Tensor, matrix: Tensor, kernel: str | Kernel = "bicubic") -> T
 def rigid(
     image: Tensor, down: float | Tensor, right: float | Tensor, degrees: float | Tensor = 0.0, *, inverse: bool = False
 ) -> Tensor:
-    """Turn the content anticlockwise about the middle, then move it; or undo just that.
+    """Rotate the content anticlockwise about the centre, then move it.
 
     Args:
         down, right: in pixels.
+        inverse: undo this motion instead.
 
     Shapes: (N, C, H, W) -> (N, C, H, W).
     """
     angle = math.radians(float(degrees))
     turn = torch.tensor([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]], dtype=torch.float64)
     shift = torch.tensor([[float(down)], [float(right)]], dtype=torch.float64)
-    # where a pixel of the result comes from: content at p has moved to turnᵀ p + shift
+    # the source of each pixel of the result: content at p has moved to turnᵀ p + shift
     matrix = torch.cat([turn.T, shift], 1) if inverse else torch.cat([turn, -turn @ shift], 1)
     return affine(image, matrix)
 
 
 def flow(image: Tensor, motion: Tensor, kernel: str | Kernel = "bilinear") -> Tensor:
-    """Each pixel shows the place that its own arrow points to.
+    """Backward warping by optical flow: each pixel shows the position that its motion vector points to.
 
     Args:
         motion: (2, H, W) or (N, 2, H, W), down and right in pixels.
@@ -116,7 +119,7 @@ def flow(image: Tensor, motion: Tensor, kernel: str | Kernel = "bilinear") -> Te
 
 
 def adjoint(operator: Callable[[Tensor], Tensor], size: tuple[int, ...]) -> Callable[[Tensor], Tensor]:
-    """The transposed of a linear function of pictures of this size: ⟨A x, y⟩ = ⟨x, Aᵀ y⟩."""
+    """The adjoint of a linear function of pictures of this size: ⟨A x, y⟩ = ⟨x, Aᵀ y⟩."""
 
     def transposed(y: Tensor) -> Tensor:
         with torch.enable_grad():
@@ -134,7 +137,7 @@ def _places(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _taps(places: Tensor, size: int, kernel: str | Kernel) -> list[tuple[Tensor, Tensor]]:
-    """For each tap of the kernel the pixel that it falls on and its weight."""
+    """The pixel and the weight of each tap of the kernel."""
     kernel = named(kernel)
     first = torch.floor(places - kernel.support / 2).long() + 1
     pixels = [first + i for i in range(math.ceil(kernel.support))]

@@ -212,7 +212,7 @@ DAMAGE = {
     zip_pickle: "is a pickle, which could run code",
     bare_pickle: "is a pickle, which could run code",
     gone: "no such file",
-    no_card: "its card espcn_x2.json is not beside it",
+    no_card: "its card espcn_x2.json is missing",
     card_is_text: "is not the card of a checkpoint",
     card_is_bytes: "is not the card of a checkpoint",
     card_is_a_list: "is not the card of a checkpoint",
@@ -406,7 +406,7 @@ def test_interpolation_reads_files_and_names(tmp_path, monkeypatch):
     ],
 )
 def test_different_networks_are_not_mixed(ends, other, kind):
-    message = f"cannot interpolate SRResNet ×2 of 5,274 .* and {kind}.* not built alike"
+    message = f"cannot interpolate SRResNet ×2 of 5,274 .* and {kind}.* architectures differ"
     with pytest.raises(CheckpointError, match=message):
         interpolate_networks(ends[0], other(), 0.5)
 

@@ -133,7 +133,7 @@ def test_networks_that_see_everything_are_refused():
         def forward(self, lr):
             return bicubic(2)(lr) * lr.mean((-2, -1), keepdim=True)
 
-    with pytest.raises(ValueError, match="Global still looks 128 pixels away.*tile=None"):
+    with pytest.raises(ValueError, match="Global sees further than 128 pixels.*tile=None"):
         upscale(Global(), torch.rand(1, 3, 300, 20))
     assert upscale(Global(), torch.rand(1, 3, 300, 20), tile=None).shape == (1, 3, 600, 40)
 

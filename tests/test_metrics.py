@@ -54,7 +54,7 @@ def test_ssim_of_equal_pictures_is_one_and_it_has_a_gradient():
         (torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 9), ValueError, r"\(1, 3, 8, 8\) and \(1, 3, 8, 9\)"),
         (torch.rand(3, 8, 8), torch.rand(3, 8, 8), ValueError, r"\(N, C, H, W\)"),
         (torch.rand(1, 3, 8, 8) * 255, torch.rand(1, 3, 8, 8) * 255, ValueError, "divide by 255"),
-        (torch.rand(0, 3, 8, 8), torch.rand(0, 3, 8, 8), ValueError, "nothing to measure"),
+        (torch.rand(0, 3, 8, 8), torch.rand(0, 3, 8, 8), ValueError, "sr and hr are empty"),
     ],
 )
 def test_wrong_input_is_named(sr, hr, error, words):

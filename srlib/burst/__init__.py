@@ -1,1 +1,1 @@
-"""Many frames of one scene. Import from the modules by name; this file imports nothing."""
+"""Multi-frame super-resolution. Import from the modules by name; this file imports nothing."""

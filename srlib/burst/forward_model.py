@@ -1,4 +1,4 @@
-"""Many low-resolution frames of one scene: y_k = D B M_k x + n as one linear operator, and a burst to try it on."""
+"""Many low-resolution frames of one scene: y_k = D B M_k x + n as one linear operator; a simulated burst."""
 
 import math
 from functools import cached_property
@@ -11,20 +11,20 @@ from srlib.resample import mirrored
 
 
 class ForwardModel:
-    """What a camera that moves makes of a scene: every frame is shifted, blurred and sampled (Elad & Feuer, 1997).
+    """The frames of a moving camera: the scene shifted, blurred and sampled (Elad & Feuer, IEEE TIP 1997).
 
-    Moving and blurring a Gaussian spot are one thing, a spot with another centre; so a frame is a convolution with its
-    own kernel, of which only every `scale`-th value is worked out. Beyond its border the scene is mirrored.
+    A Gaussian blur of a shifted scene is a convolution with a shifted Gaussian. So each frame is one convolution with
+    its own kernel, of which only every `scale`-th value is computed. The scene is mirrored beyond its border.
 
     Args:
         shifts: (K, 2), how far the content of each frame has moved down and right, in lr pixels.
-        sigma: of the blur, in hr pixels; at least 0.3, below which pixels are too coarse for the spot.
+        sigma: of the blur, in hr pixels; at least 0.3, since pixels are too coarse for a narrower Gaussian.
         grid_origin: the hr pixel, from 0, on which the first lr pixel of an unmoved frame is centred. Default
             (scale − 1)/2, the convention of this library; 0 for frames made by `[::scale, ::scale]`.
 
     Shapes: x (1, C, H, W) -> (K, C, H / scale, W / scale).
-    Raises: ValueError for shifts that are not (K, 2) or not finite or as large as a frame, for a smaller sigma, and for
-        sides that scale does not divide.
+    Raises: ValueError for shifts that are not finite numbers (K, 2) or are as large as a frame, for a scale below 1, a
+        sigma below 0.3, and a scene that is not (1, C, H, W) with sides divisible by scale.
     Differs from the paper: translations only, and one blur for all frames.
     """
 
@@ -53,7 +53,7 @@ class ForwardModel:
         spots = torch.where(away.abs() <= 4.5, torch.exp(-0.5 * away**2), 0)  # (K, 2, taps); tiny numbers are slow
         spots = spots / spots.sum(-1, keepdim=True)
         kernels = spots[:, 0, :, None] * spots[:, 1, None, :]
-        # a convolution with steps of `scale` is one without on the scale² interleaved pictures, which is much faster
+        # a convolution of stride `scale` is one of stride 1 on the scale² interleaved pictures, which is much faster
         return F.pixel_unshuffle(kernels[:, None], self.scale)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -64,7 +64,9 @@ class ForwardModel:
         away = (self.shifts.abs() * self.scale >= torch.tensor(x.shape[-2:])).any(1)
         if away.any():
             k = away.nonzero()[0].item()
-            raise ValueError(f"frame {k} has moved by {self.shifts[k].tolist()} pixels, out of the scene; leave it out")
+            raise ValueError(
+                f"frame {k} is shifted by {self.shifts[k].tolist()} pixels, out of the scene; leave it out"
+            )
         after = self._first + self._taps - self.scale
         padded = _mirror(_mirror(x[0], self._first, after, -2), self._first, after, -1)
         interleaved = F.pixel_unshuffle(padded[:, None], self.scale)  # (C, scale², ...)
@@ -88,13 +90,14 @@ class ForwardModel:
 def burst(
     hr: Tensor, rng: torch.Generator, *, frames: int = 16, scale: int = 2, sigma: float = 0.8, noise: float = 5 / 255
 ) -> tuple[Tensor, Tensor]:
-    """A handheld burst of a scene: (frames, shifts). The first frame has not moved, the others by up to 2 lr pixels.
+    """Simulate a handheld burst: (frames, shifts). The first frame is not shifted, the others by up to 2 lr pixels.
 
     Args:
         sigma: of the blur, in hr pixels.
-        noise: standard deviation, of values in [0, 1].
+        noise: standard deviation, for values in [0, 1].
 
     Shapes: (1, C, H, W) -> (frames, C, H / scale, W / scale), not clamped, and (frames, 2), down and right, lr pixels.
+    Raises: as `ForwardModel`.
     """
     shifts = 4 * torch.rand(frames, 2, generator=rng, dtype=torch.float64) - 2
     shifts[0] = 0
@@ -103,24 +106,24 @@ def burst(
 
 
 def check_frames(frames: Tensor, count: int) -> None:
-    """Refuse what no method can fuse.
+    """Check that frames can be fused.
 
     Shapes: (count, C, h, w).
     Raises: TypeError for a list, whose frames may differ in size, and for integers; ValueError for another shape, NaN
         or infinity.
     """
     if not isinstance(frames, Tensor):
-        raise TypeError(f"frames must be one tensor (K, C, h, w), so of one size, got a {type(frames).__name__}")
+        raise TypeError(f"frames must be one tensor (K, C, h, w), all of one size; got a {type(frames).__name__}")
     if not frames.is_floating_point():
         raise TypeError(f"frames must be float in [0, 1], got {frames.dtype}; convert with srlib.images")
     if frames.ndim != 4 or len(frames) != count:
         raise ValueError(f"expected {count} frames (K, C, h, w) of one size, got shape {tuple(frames.shape)}")
     bad = [str(k) for k, frame in enumerate(frames) if not frame.isfinite().all()]
     if bad:
-        raise ValueError(f"values that are not finite in frame {', '.join(bad)}; leave out what is broken")
+        raise ValueError(f"frame {', '.join(bad)} has NaN or infinite values; leave out broken frames")
 
 
 def _mirror(x: Tensor, first: int, after: int, dim: int) -> Tensor:
-    """From pixel `first`, which may be negative, to `after` pixels beyond the end; the border is a mirror."""
+    """From pixel `first`, which may be negative, to `after` pixels beyond the end, mirrored at the border."""
     n = x.shape[dim]
     return x.index_select(dim, mirrored(torch.arange(first, n + after, device=x.device), n))

@@ -1,4 +1,4 @@
-"""Registered frames put together without a model of the blur: shift-and-add, Drizzle, Tsai and Huang's equations."""
+"""Fusing registered frames without a model of the blur: shift-and-add, Drizzle, Tsai and Huang's equations."""
 
 import math
 
@@ -9,16 +9,17 @@ from srlib.burst.forward_model import check_frames
 
 
 def shift_and_add(frames: Tensor, shifts: Tensor, *, scale: int, grid_origin: float | None = None) -> Tensor:
-    """Every lr value goes to the nearest hr pixel: the mean where several meet, that of the neighbours where none do.
+    """Shift-and-add: place each lr value on the nearest hr pixel and average (Elad & Hel-Or, IEEE TIP 2001).
+
+    An hr pixel that receives no value is filled from its neighbours.
 
     Args:
         shifts: (K, 2), how far the content of each frame has moved down and right, in lr pixels.
         grid_origin: the hr pixel on which the first lr pixel of an unmoved frame is centred; default (scale − 1)/2.
 
     Shapes: (K, C, h, w) -> (1, C, scale·h, scale·w).
-    Raises: ValueError for shifts that do not fit the frames.
-    Source: Elad & Hel-Or, "A fast super-resolution reconstruction algorithm for pure translational motion and common
-        space-invariant blur", IEEE Trans. Image Processing 10 (2001).
+    Raises: ValueError for shifts that are not finite numbers (K, 2), or that move every frame out of the picture; as
+        `check_frames` for the frames.
     Differs from the paper: holes are filled from their neighbours, ring by ring.
     """
     centres = _centres(frames, shifts, scale, grid_origin)
@@ -37,16 +38,17 @@ def shift_and_add(frames: Tensor, shifts: Tensor, *, scale: int, grid_origin: fl
 def drizzle(
     frames: Tensor, shifts: Tensor, *, scale: int, pixfrac: float = 0.7, grid_origin: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Every lr pixel shrinks to a square drop, which falls on the hr pixels by the area that it covers.
+    """Drizzle: shrink each lr pixel to a square drop and spread it by overlapping area (Fruchter & Hook, PASP 2002).
 
     Args:
         pixfrac: side of a drop in lr pixels: 1 spreads each value over its whole pixel, near 0 puts it on one hr pixel.
         shifts, grid_origin: as for `shift_and_add`.
 
-    Shapes: (K, C, h, w) -> the picture (1, C, scale·h, scale·w), zero where nothing fell, and the area that fell on
-        each hr pixel (1, 1, scale·h, scale·w), in hr pixels.
-    Source: Fruchter & Hook, "Drizzle: a method for the linear reconstruction of undersampled images", PASP 114 (2002).
-    Differs from the paper: translations only, and all pixels weigh the same.
+    Shapes: (K, C, h, w) -> the picture (1, C, scale·h, scale·w), zero where no drop fell, and the total area of drops
+        on each hr pixel (1, 1, scale·h, scale·w), in hr pixels.
+    Raises: ValueError for a pixfrac outside (0, 1] and for shifts that are not finite numbers (K, 2); as `check_frames`
+        for the frames.
+    Differs from the paper: translations only, and all pixels have the same weight.
     """
     if not 0 < pixfrac <= 1:
         raise ValueError(f"pixfrac must be above 0 and at most 1, got {pixfrac}")
@@ -63,19 +65,19 @@ def drizzle(
 
 
 def tsai_huang(frames: Tensor, shifts: Tensor, *, scale: int) -> Tensor:
-    """Take apart what aliasing has folded together, frequency by frequency.
+    """Undo aliasing, frequency by frequency (Tsai & Huang, Advances in Computer Vision and Image Processing 1984).
 
-    In a frame sampled too coarsely, scale² frequencies of the scene fall on one. A shift turns each by another angle,
-    so scale² frames with different shifts are as many equations. Exact for periodic pictures without noise and blur.
+    In an undersampled frame, scale² frequencies of the scene fold onto one. A shift rotates the phase of each by a
+    different angle, so scale² frames with different shifts give as many equations. Exact for periodic pictures without
+    noise or blur.
 
     Args:
         shifts: (K, 2), down and right in lr pixels, at least scale² different ones.
 
     Shapes: (K, C, h, w) -> (1, C, scale·h, scale·w); hr pixel 0 lies on lr pixel 0 of an unmoved frame.
-    Raises: ValueError for too few frames, and for shifts that leave a frequency undetermined.
-    Source: Tsai & Huang, "Multiframe image restoration and registration", Advances in Computer Vision and Image
-        Processing 1 (1984).
-    Differs from the paper: more frames than unknowns are solved by least squares.
+    Raises: ValueError for fewer than scale² frames, for shifts that are not finite numbers (K, 2), and for shifts that
+        leave a frequency undetermined; as `check_frames` for the frames.
+    Differs from the paper: with more frames than unknowns, the system is solved by least squares.
     """
     _centres(frames, shifts, scale, 0)
     if len(frames) < scale**2:
@@ -89,7 +91,7 @@ def tsai_huang(frames: Tensor, shifts: Tensor, *, scale: int) -> Tensor:
     system = torch.einsum("kiu,kjv->uvkij", turn_rows, turn_columns).flatten(-2) / scale**2  # (h, w, K, scale²)
     if torch.linalg.svdvals(system).min() < 1e-6:
         raise ValueError(
-            "these shifts do not tell the folded frequencies apart; they must differ by fractions of a pixel"
+            "these shifts cannot separate the folded frequencies; they must differ by fractions of a pixel"
         )
     found = torch.linalg.lstsq(system, seen).solution  # (h, w, scale², C)
     found = found.view(height, width, scale, scale, -1).permute(4, 2, 0, 3, 1)
@@ -97,22 +99,24 @@ def tsai_huang(frames: Tensor, shifts: Tensor, *, scale: int) -> Tensor:
 
 
 def _centres(frames: Tensor, shifts: Tensor, scale: int, grid_origin: float | None) -> Tensor:
-    """(K, 2), the hr place of each frame's first pixel."""
+    """(K, 2), the hr position of each frame's first pixel."""
     if shifts.ndim != 2 or shifts.shape[1] != 2 or not shifts.isfinite().all():
-        raise ValueError(f"shifts must be finite numbers (frames, 2), got {tuple(shifts.shape)}; leave out what is NaN")
+        raise ValueError(
+            f"shifts must be finite numbers (frames, 2), got {tuple(shifts.shape)}; leave out frames with NaN"
+        )
     check_frames(frames, len(shifts))
     return ((scale - 1) / 2 if grid_origin is None else grid_origin) - scale * shifts.double()
 
 
 def _nearest(first: float, n: int, scale: int) -> tuple[Tensor, Tensor]:
-    """The hr pixels nearest to first + scale·i, as far as they are in the picture, and which i these are."""
+    """The hr pixels nearest to first + scale·i that lie inside the picture, and their i."""
     at = torch.floor(first + scale * torch.arange(n, dtype=torch.float64) + 0.5).long()
     inside = (at >= 0) & (at < scale * n)
     return at[inside], inside.nonzero()[:, 0]
 
 
 def _cover(first: float, n: int, scale: int, pixfrac: float) -> Tensor:
-    """(scale·n, n): the length that each drop covers of each hr pixel."""
+    """(scale·n, n): the length of each hr pixel that each drop covers."""
     centre = first + scale * torch.arange(n, dtype=torch.float64)
     pixel = torch.arange(scale * n, dtype=torch.float64)[:, None]
     half = scale * pixfrac / 2
@@ -120,7 +124,7 @@ def _cover(first: float, n: int, scale: int, pixfrac: float) -> Tensor:
 
 
 def _fill(picture: Tensor, known: Tensor) -> Tensor:
-    """Holes take the mean of the known ones among their eight neighbours, until there are none."""
+    """Fill holes with the mean of the known pixels among their eight neighbours, until none is left."""
     while not known.all():
         if not known.any():
             raise ValueError("no frame overlaps the picture; are the shifts in lr pixels?")

@@ -1,4 +1,4 @@
-"""Estimates of a scene from many frames: back-projection, MAP, and one that survives frames that lie."""
+"""Estimates of a scene from many frames: back-projection, MAP, and a robust estimate that tolerates bad frames."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,15 +21,15 @@ def back_project(
     step_size: float = 1.0,
     log: Log | None = None,
 ) -> Tensor:
-    """Iterative back-projection: what the estimate fails to explain in the frames is drawn back onto it.
+    """Iterative back-projection: add the frames' residuals back to the estimate (Irani & Peleg, CVGIP 1991).
 
     Args:
         start: first estimate; None: the first frame, enlarged by bicubic interpolation.
-        step_size: 1 spreads the mean error of all frames; much more rings, then diverges.
-        log: called with each step and the mean square of what is unexplained.
+        step_size: 1 adds the mean residual of all frames; a much larger step rings, then diverges.
+        log: called with each step and the mean squared residual.
 
     Shapes: (K, C, h, w), start (1, C, H, W) -> (1, C, H, W).
-    Source: Irani & Peleg, "Improving resolution by image registration", CVGIP 53 (1991).
+    Raises: ValueError for a start of another shape; as `check_frames` for the frames, as `ForwardModel` for the scene.
     Differs from the paper: the back-projection kernel is the blur itself, which cannot diverge at step size 1.
     """
     x = _check(frames, operator, start)
@@ -51,18 +51,19 @@ def map_estimate(
     steps: int = 30,
     log: Log | None = None,
 ) -> Tensor:
-    """The most probable scene under Gaussian noise and a smooth prior: min ‖A x − y‖²/K + weight·‖∇²x‖².
+    """MAP estimate under Gaussian noise and a smoothness prior (Elad & Feuer, IEEE TIP 1997).
+
+    It minimises ‖A x − y‖²/K + weight·‖∇²x‖².
 
     Args:
         start: as for `back_project`.
-        weight: of smoothness. Default 0.08/K, for photographs and noise of 5/255; it should grow with σ².
+        weight: of the prior. Default 0.08/K, for photographs and noise of 5/255; it should grow with σ².
         steps: of conjugate gradients.
         log: called with each step and the objective.
 
     Shapes: (K, C, h, w), start (1, C, H, W) -> (1, C, H, W).
-    Source: Elad & Feuer, "Restoration of a single superresolution image from several blurred, noisy, and undersampled
-        measured images", IEEE Trans. Image Processing 6 (1997).
-    Differs from the paper: conjugate gradients in place of steepest descent; the Laplacian as prior.
+    Raises: as `back_project`.
+    Differs from the paper: conjugate gradients instead of steepest descent; the Laplacian as prior.
     """
     start = _check(frames, operator, start)
     weight = 0.08 / len(frames) if weight is None else weight
@@ -82,24 +83,24 @@ def robust_estimate(
     steps: int = 8,
     log: Log | None = None,
 ) -> Tensor:
-    """A scene that most frames agree on: min ‖A x − y‖₁/K + weight·Σ decay^(|l|+|m|)·‖x − x shifted by (l, m)‖₁.
+    """Robust estimate: L1 data term and bilateral total variation (Farsiu et al., IEEE TIP 2004, eq. 22).
 
-    A frame that is wrong pulls with the same force however wrong it is, so a few of them cannot win; least squares
-    lets them. The second part, bilateral total variation, keeps edges. |v| is √(v² + 10⁻⁴), and each iteration
-    minimises a parabola that lies above it, so the objective never rises.
+    It minimises ‖A x − y‖₁/K + weight·Σ decay^(|l|+|m|)·‖x − x shifted by (l, m)‖₁. Under L1 an outlier has the same
+    influence however large its error, so a few bad frames cannot dominate, as they do in least squares. The second
+    term keeps edges. |v| is √(v² + 10⁻⁴), and each iteration minimises a parabola that lies above it, so the objective
+    never rises.
 
     Args:
-        weight: of smoothness. Default 0.08/√K, for photographs and noise of 5/255; it should grow with σ.
+        weight: of the prior. Default 0.08/√K, for photographs and noise of 5/255; it should grow with σ.
         reach: largest l and m, in hr pixels.
-        reject: in the second half of the iterations |v| becomes c·arctan(|v|/c) with this c for the frames, so that
-            what is wrong by much more hardly pulls at all. Three times the noise is a good choice; None: never.
+        reject: in the second half of the iterations, |v| of the frames becomes c·arctan(|v|/c) with this c, so that
+            errors much larger than c have hardly any influence. Three times the noise is a good choice; None: never.
         outer_iterations, steps: of reweighting; of conjugate gradients in each.
         log: called with each iteration and the objective.
 
     Shapes: (K, C, h, w), start (1, C, H, W) -> (1, C, H, W).
-    Source: Farsiu, Robinson, Elad & Milanfar, "Fast and robust multiframe super resolution", IEEE Trans. Image
-        Processing 13 (2004), eq. 22.
-    Differs from the paper: reweighted least squares in place of steepest descent, a rounded absolute value, `reject`.
+    Raises: as `back_project`.
+    Differs from the paper: reweighted least squares instead of steepest descent, a rounded absolute value, `reject`.
     """
     x = _check(frames, operator, start)
     weight = 0.08 / len(frames) ** 0.5 if weight is None else weight
@@ -166,7 +167,7 @@ def _solve(
 
 
 def _check(frames: Tensor, operator: ForwardModel, start: Tensor | None) -> Tensor:
-    """The first estimate; an error for frames that cannot be used."""
+    """The first estimate, after checking the frames."""
     check_frames(frames, len(operator.shifts))
     if start is None:
         return resize(frames[:1], operator.scale)
@@ -182,14 +183,14 @@ def _rounded(v: Tensor) -> Tensor:
 
 
 def _laplacian(x: Tensor) -> Tensor:
-    """Four times the pixel less its four neighbours; beyond the border a pixel is its own neighbour."""
+    """Four times the pixel minus its four neighbours; the border pixel is repeated beyond the border."""
     wide = F.pad(x, (1, 1, 1, 1), mode="replicate")
     around = wide[..., :-2, 1:-1] + wide[..., 2:, 1:-1] + wide[..., 1:-1, :-2] + wide[..., 1:-1, 2:]
     return 4 * x - around
 
 
 def _difference(x: Tensor, down: int, right: int) -> Tensor:
-    """Each pixel less the one so far up and left, where both exist."""
+    """Each pixel minus the one `down` above it and `right` to its left, where both exist."""
     height, width = x.shape[-2:]
     here = x[..., down:, max(right, 0) : width + min(right, 0)]
     return here - x[..., : height - down, max(-right, 0) : width - max(right, 0)]

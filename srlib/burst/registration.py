@@ -1,4 +1,4 @@
-"""How far one picture has moved against another: phase correlation, and Lucas–Kanade by its gradient."""
+"""How far one picture has moved relative to another: phase correlation, and gradient-based Lucas–Kanade."""
 
 import math
 
@@ -12,24 +12,22 @@ from srlib.warp import rigid
 
 
 def phase_correlation(reference: Tensor, moved: Tensor, *, upsample: int = 100, window: bool = True) -> Tensor:
-    """The shift (down, right) in pixels that takes the content of `reference` to where it lies in `moved`.
+    """The shift (down, right) in pixels from `reference` to `moved` (Guizar-Sicairos et al., Optics Letters 2008).
 
-    A shift is a linear phase in the Fourier domain. Without the amplitudes, its transform is a peak at the shift. The
-    peak is found on whole pixels, then between them by a small DFT around it.
+    A shift is a linear phase in the Fourier domain. With the amplitudes divided out, its inverse transform is a peak at
+    the shift. The peak is found on whole pixels, then between them by a small DFT around it.
 
     Args:
-        upsample: positions for a pixel and direction.
-        window: fade the borders out, which do not move along; leave it off for periodic pictures.
+        upsample: positions per pixel in each direction.
+        window: fade out the borders, which do not move with the content; leave it off for periodic pictures.
 
     Shapes: (..., H, W) twice; leading dimensions are averaged first -> (2,) float64.
-    Raises: ValueError for pictures of different size, and for one without contrast.
-    Source: Guizar-Sicairos, Thurman & Fienup, "Efficient subpixel image registration algorithms", Optics Letters 33
-        (2008).
-    Differs from the paper: amplitudes are taken out; the refinement looks 0.75 pixels to every side.
+    Raises: ValueError for pictures of different sizes, without contrast, or with NaN or infinite values.
+    Differs from the paper: amplitudes are divided out; the refinement searches 0.75 pixels to each side.
     """
     a, b = (_plane(image) for image in (reference, moved))
     if a.shape != b.shape:
-        raise ValueError(f"pictures of one size are needed, got {tuple(a.shape)} and {tuple(b.shape)}")
+        raise ValueError(f"the two pictures must have the same size, got {tuple(a.shape)} and {tuple(b.shape)}")
     if window:
         fade = hann(*a.shape).to(a)
         a, b = a * fade, b * fade
@@ -58,28 +56,28 @@ def lucas_kanade(
     blur: float = 1.0,
     steps: int = 30,
 ) -> Tensor:
-    """Refine a shift, and with `turn` find a rotation about the middle too, until the squared difference is least.
+    """Refine a shift by Gauss–Newton steps on the squared difference (Lucas & Kanade, IJCAI 1981).
 
-    Each step replaces the picture by its tangent plane in every pixel and solves a system of two or three equations.
-    That works within about a pixel: begin with `phase_correlation` where the motion may be larger.
+    Each step linearises the picture around every pixel and solves a system of two or three equations, in the inverse
+    form of Baker & Matthews, IJCV 2004. That converges within about a pixel: start from `phase_correlation` where the
+    motion may be larger.
 
     Args:
         start: (down, right) or (down, right, degrees), in pixels; default: `phase_correlation`.
+        turn: estimate a rotation about the centre too.
         blur: standard deviation in pixels of a Gaussian over both, against noise and aliasing; 0: none.
-        steps: at most; it ends when nothing moves by more than 10⁻⁵ pixels.
+        steps: at most; it stops when the shift changes by less than 10⁻⁵ pixels.
 
     Shapes: (..., H, W) twice; leading dimensions are averaged first -> (2,) or (3,) float64: down, right in pixels,
         then anticlockwise degrees.
-    Raises: ValueError as for `phase_correlation`, and where the pictures hardly overlap.
-    Source: Lucas & Kanade, "An iterative image registration technique with an application to stereo vision", IJCAI
-        (1981); Baker & Matthews, IJCV 56 (2004), for the inverse form used here.
-    Differs from the paper: the gradient is that of the reference throughout; the border is left out.
+    Raises: as `phase_correlation`; ValueError for pictures that hardly overlap after the shift.
+    Differs from the paper: the gradient is that of the reference throughout; the border is excluded.
     """
     begin = phase_correlation(reference, moved) if start is None else start.double()
     motion = F.pad(begin, (0, 3 - len(begin)))
     a, b = (_plane(image) for image in (reference, moved))
     if a.shape != b.shape:
-        raise ValueError(f"pictures of one size are needed, got {tuple(a.shape)} and {tuple(b.shape)}")
+        raise ValueError(f"the two pictures must have the same size, got {tuple(a.shape)} and {tuple(b.shape)}")
     if blur > 0:
         a, b = (Blur(gaussian_kernel(blur))(image) for image in (a, b))
     height, width = a.shape
@@ -104,10 +102,10 @@ def lucas_kanade(
 
 
 def register(frames: Tensor, *, blur: float = 1.0) -> Tensor:
-    """The shift of every frame against the first: phase correlation, then Lucas–Kanade.
+    """The shift of every frame relative to the first: phase correlation, then Lucas–Kanade.
 
     Shapes: (K, C, h, w) -> (K, 2) float64, down and right in pixels; the first is zero.
-    Raises: ValueError that names the frame which cannot be registered.
+    Raises: ValueError for a frame that cannot be registered; the message names it.
     """
     shifts = [torch.zeros(2, dtype=torch.float64)]
     for k in range(1, len(frames)):
@@ -119,10 +117,10 @@ def register(frames: Tensor, *, blur: float = 1.0) -> Tensor:
 
 
 def _plane(image: Tensor) -> Tensor:
-    """(H, W) float64 without its mean."""
+    """(H, W) float64, its mean subtracted."""
     plane = image.double().reshape(-1, *image.shape[-2:]).mean(0)
     if not plane.isfinite().all():
-        raise ValueError("a picture with values that are not finite cannot be registered")
+        raise ValueError("a picture with NaN or infinite values cannot be registered")
     plane = plane - plane.mean()
     if plane.abs().max() < 1e-9:
         raise ValueError("a picture without contrast cannot be registered")

@@ -1,1 +1,1 @@
-"""One command, one file, each with `add(commands)`; this file imports nothing."""
+"""One module per command, each with `add(commands)`; this file imports nothing."""

@@ -1,4 +1,4 @@
-"""What the commands share: types of their arguments, the error for wrong words, progress, text files."""
+"""What the commands share: argument types, the usage error, error output, progress bars."""
 
 import argparse
 import math
@@ -10,11 +10,14 @@ from tqdm import tqdm
 
 
 class UsageError(ValueError):
-    """The command's words are off."""
+    """The command line has a wrong or missing argument."""
 
 
 def scale(text: str) -> float:
-    """Type of `--scale`: a number above 0 and at most 16; an int where it is whole."""
+    """Type of `--scale`: a number above 0 and at most 16; a whole number becomes an int.
+
+    Raises: ArgumentTypeError for anything else.
+    """
     value = float(text) if _is_number(text) else math.nan
     if not 0 < value <= 16:
         raise argparse.ArgumentTypeError(f"{text!r} is not a scale between 0 and 16")
@@ -29,14 +32,20 @@ def _is_number(text: str) -> bool:
 
 
 def positive(text: str) -> int:
-    """Type of a count: 1, 2, ..."""
+    """Type of a count: 1, 2, ...
+
+    Raises: ArgumentTypeError for anything else.
+    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
     return int(text)
 
 
 def above_zero(text: str) -> float:
-    """Type of a rate or a length: any number above 0."""
+    """Type of a rate or a length: any number above 0.
+
+    Raises: ArgumentTypeError for anything else.
+    """
     value = float(text) if _is_number(text) else math.nan
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
@@ -44,30 +53,36 @@ def above_zero(text: str) -> float:
 
 
 def border(text: str) -> int:
-    """Type of a number of pixels: 0, 1, ..."""
+    """Type of a number of pixels: 0, 1, ...
+
+    Raises: ArgumentTypeError for anything else.
+    """
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels")
     return int(text)
 
 
 def device(name: str) -> torch.device:
-    """Type of `--device`, if it can be used."""
+    """Type of `--device`.
+
+    Raises: ArgumentTypeError for a device that is unknown or unavailable.
+    """
     try:
         found = torch.device(name)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError) as error:
-        raise argparse.ArgumentTypeError(f"device {name!r} cannot be used here; try --device cpu") from error
+        raise argparse.ArgumentTypeError(f"device {name!r} is not available; try --device cpu") from error
     return found
 
 
 def complain(error: object) -> int:
-    """One line on stderr; the exit status of an error."""
+    """Print an error as one line on stderr and return its exit status."""
     print(f"srlib: {' '.join(str(error).split())}", file=sys.stderr)
     return 2
 
 
 def quiet() -> bool:
-    """Whether progress has nobody to look at it."""
+    """Whether to hide progress bars: stderr is not a terminal."""
     return not sys.stderr.isatty()
 
 

@@ -9,19 +9,19 @@ from srlib.models.interpolators import INTERPOLATORS
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """The parser of the command."""
+    """Add the command's parser."""
     command = commands.add_parser("export", help="a network as an ONNX file, for other programs and browsers")
     command.add_argument("model", metavar="MODEL", help="name from `srlib models`, or a file.safetensors")
     command.add_argument("output", metavar="OUT.onnx", help="the file to write")
     command.add_argument("--scale", type=scale, default=None, help="default: 4, or that of the file")
     command.add_argument(
-        "--float32", action="store_true", help="32 bits a number; default: 16 where nothing is lost, with equal results"
+        "--float32", action="store_true", help="store float32; default: float16 where the results stay equal"
     )
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Export and print what was written; the exit status."""
+    """Export, print what was written, and return the exit status."""
     net = networks.find(options.model, options.scale)
     name, sha256 = options.model, None
     if options.model not in INTERPOLATORS:

@@ -1,4 +1,4 @@
-"""`srlib fetch`: download data sets and others' weights."""
+"""`srlib fetch`: download data sets and published weights."""
 
 import argparse
 
@@ -9,14 +9,17 @@ from srlib.data import datasets, fetch
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """The parser of the command."""
+    """Add the command's parser."""
     command = commands.add_parser("fetch", help="download data sets and weights, checked and resumable")
     command.add_argument("names", metavar="NAME", nargs="+", help="such as Set5, BSD100, DIV2K_train_HR, vgg19")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Download; the exit status."""
+    """Download and return the exit status.
+
+    Raises: UsageError for a name that is not in the manifest.
+    """
     known = datasets.manifest()
     unknown = [name for name in options.names if name not in known]
     if unknown:

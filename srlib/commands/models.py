@@ -1,4 +1,4 @@
-"""`srlib models`: what there is, with its scores and how long it was trained."""
+"""`srlib models`: the available models, with their scores and how long they were trained."""
 
 import argparse
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ Scores = dict[str, float]  # set -> PSNR in dB
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """The parser of the command."""
-    command = commands.add_parser("models", help="what there is: scale, parameters, scores, training")
+    """Add the command's parser."""
+    command = commands.add_parser("models", help="list models: scale, parameters, scores, training")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the table; the exit status."""
+    """Print the table and return the exit status."""
     rows = read()
     benchmark: dict[tuple[str, str], Scores] = {}
     for row in rows:
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _networks() -> Iterator[tuple[str, str, dict]]:
-    """(name, scale, card) of every shipped network; a network for several scales comes once for each."""
+    """(name, scale, card) of every shipped network, once for each of its scales."""
     for path in checkpoints.shipped():
         card = checkpoints.read_card(path)
         for scale in checkpoints.scales_of(card):
@@ -52,6 +52,6 @@ def _columns(scores: Scores, sets: list[str]) -> list[str]:
 
 
 def _training(card: dict) -> tuple[str, str]:
-    """Steps and hours; a dash for what the card does not tell."""
+    """Steps and hours; a dash for what the card does not state."""
     steps, seconds = card.get("steps"), card.get("seconds")
     return "–" if steps is None else f"{steps:,}", "–" if seconds is None else f"{seconds / 3600:.1f}"

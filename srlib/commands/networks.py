@@ -1,4 +1,4 @@
-"""Which upscaler the words of a command mean: an interpolator, a shipped network, or a file."""
+"""The upscaler that a command line names: an interpolator, a shipped network, or a file."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from srlib import checkpoints
 from srlib.commands.arguments import UsageError
 from srlib.models.interpolators import INTERPOLATORS
 
-SCALE = 4  # where none is given and no card tells
+SCALE = 4  # if none is given and no card states one
 
 
 def find(model: str, scale: float | None) -> nn.Module:
@@ -17,7 +17,8 @@ def find(model: str, scale: float | None) -> nn.Module:
     Args:
         scale: None: 4, or the one on the card of a file.
 
-    Raises: UsageError for an unknown name, CheckpointError for what cannot be loaded or another scale.
+    Raises: UsageError for an unknown name, and for a fractional scale of a network; CheckpointError for a checkpoint
+        that cannot be loaded or has another scale.
     """
     if model in INTERPOLATORS:
         return INTERPOLATORS[model](scale or SCALE).eval()

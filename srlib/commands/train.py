@@ -1,4 +1,4 @@
-"""`srlib train`: a network by a recipe, on the pictures one has."""
+"""`srlib train`: train a network by a recipe, on your own pictures or the recipe's sets."""
 
 import argparse
 import sys
@@ -19,36 +19,41 @@ from srlib.training.warm_start import warm_start
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """The parser of the command."""
+    """Add the command's parser."""
     command = commands.add_parser("train", help="train a network by a recipe")
     command.add_argument("recipe", metavar="RECIPE", help=f"one of {', '.join(RECIPES)}")
     command.add_argument("--scale", type=positive, default=4, help="sr pixels per lr pixel (default: %(default)s)")
-    command.add_argument("--steps", type=positive, help="updates (default: the recipe's)")
-    command.add_argument("--seed", type=int, default=0, help="of the weights and the patches (default: %(default)s)")
+    command.add_argument("--steps", type=positive, help="optimizer steps (default: the recipe's)")
+    command.add_argument(
+        "--seed", type=int, default=0, help="of the initial weights and the patches (default: %(default)s)"
+    )
     command.add_argument(
         "--data",
         nargs="+",
         metavar="DIR",
         help="folders, sets, or 'packaged'; ROLE=DIR where a recipe has several (default: the recipe's sets)",
     )
-    command.add_argument("--out", metavar="DIR", type=Path, help="folder of the run (default: runs/RECIPE_xSCALE)")
-    command.add_argument("--resume", action="store_true", help="go on with the run in that folder, to the bit")
-    command.add_argument("--start", metavar="MODEL", help="checkpoint whose weights are taken over where they fit")
+    command.add_argument("--out", metavar="DIR", type=Path, help="run folder (default: runs/RECIPE_xSCALE)")
+    command.add_argument("--resume", action="store_true", help="continue the run in that folder, bit for bit")
+    command.add_argument("--start", metavar="MODEL", help="checkpoint to take initial weights from, where they fit")
     command.add_argument("--precision", choices=PRECISIONS, help="of the matrix products (default: the recipe's)")
     command.add_argument("--learning-rate", type=above_zero, help="at its peak (default: the recipe's)")
     command.add_argument(
-        "--max-grad-norm", type=above_zero, help="longest gradient of an update (default: the recipe's)"
+        "--max-grad-norm", type=above_zero, help="gradient clipping: largest norm (default: the recipe's)"
     )
-    command.add_argument("--every", type=positive, help="steps between evaluations (default: a twentieth of all)")
-    command.add_argument("--device", type=device, help="cpu, cuda or cuda:N (default: cuda where it is there)")
+    command.add_argument("--every", type=positive, help="steps between evaluations (default: a twentieth of the steps)")
+    command.add_argument("--device", type=device, help="cpu, cuda or cuda:N (default: cuda if available)")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train; the exit status."""
+    """Train and return the exit status.
+
+    Raises: UsageError for an unknown recipe.
+    """
     recipe = _recipe(options)
     start = {"g": options.start} if options.start else dict(recipe.start or {})
-    nets = recipe.build()  # a wrong scale, a bad start and missing weights are said now, not after reading the pictures
+    nets = recipe.build()  # report a wrong scale, a bad start and missing weights before reading any pictures
     for name, model in start.items():
         warm_start(nets[name], checkpoints.locate(model))
     for phase in recipe.phases:
@@ -77,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
-    """The recipe, with what the command line changes."""
+    """The recipe, with the changes from the command line."""
     if options.recipe not in RECIPES:
         raise UsageError(f"no recipe {options.recipe!r}; there are {', '.join(RECIPES)}")
     recipe = RECIPES[options.recipe](options.scale).with_config(seed=options.seed)
@@ -89,7 +94,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _sources(words: list[str] | None, recipe: Recipe) -> dict[str, list[str]]:
-    """Where the pictures of each role come from: SOURCE or ROLE=SOURCE; what is not named, from the recipe's sets."""
+    """The sources of each role's pictures, from SOURCE or ROLE=SOURCE; by default the recipe's sets."""
     named: dict[str, list[str]] = {}
     for word in words or ():
         role, equals, source = word.partition("=")
@@ -99,7 +104,7 @@ def _sources(words: list[str] | None, recipe: Recipe) -> dict[str, list[str]]:
 
 
 def _present(names: tuple[str, ...]) -> list[str]:
-    """The sets of a recipe that are on this machine; without any, what is packaged."""
+    """The sets of a recipe that are on this machine, or else the packaged pictures."""
     present = [name for name in names if datasets.find_in(datasets.search_path(), name)]
     missing = [name for name in names if name not in present]
     if missing:
@@ -115,7 +120,7 @@ def _leave_out(reason: str) -> None:
 
 
 def _follow(bar: tqdm, name: str) -> Callable[[dict[str, float]], None]:
-    """Move the bar, and print a line for each evaluation."""
+    """A log function that moves the bar and prints a line for each evaluation."""
 
     def log(row: dict[str, float]) -> None:
         bar.update(int(row["step"]) - bar.n)

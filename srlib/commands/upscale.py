@@ -21,7 +21,7 @@ MAX_OUTPUT = 1_000_000_000  # pixels; 12 GB as floats
 
 
 def add(commands: argparse._SubParsersAction) -> None:
-    """The parser of the command."""
+    """Add the command's parser."""
     command = commands.add_parser("upscale", help="enlarge a picture or a folder of pictures")
     command.add_argument("input", metavar="IN", help="picture or folder")
     command.add_argument("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)}) or folder")
@@ -32,13 +32,19 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--scale", type=scale, default=None, help="output pixels per input pixel (default: 4, or that of the file)"
     )
     command.add_argument("--tile", type=positive, default=TILE, help="tile side in input pixels (default: %(default)s)")
-    command.add_argument("--ensemble", action="store_true", help="mean over 8 flips and turns; 8 times the work")
+    command.add_argument(
+        "--ensemble", action="store_true", help="self-ensemble: mean over 8 flips and rotations; 8 times the work"
+    )
     command.add_argument("--device", type=device, default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Enlarge; the exit status."""
+    """Enlarge and return the exit status.
+
+    Raises: UsageError for a folder without pictures, or with a target that cannot hold the results; ImageError for a
+        single picture that cannot be read, enlarged or written.
+    """
     source, target = Path(options.input), Path(options.output)
     net = networks.find(options.model, options.scale).to(options.device)
     if not source.is_dir():
@@ -52,17 +58,17 @@ def run(options: argparse.Namespace) -> int:
     for file, result in tqdm(pairs, unit="picture", disable=quiet()):
         try:
             _enlarge(file, result, net, options)
-        except ImageError as error:  # one bad file must not cost the others
+        except ImageError as error:  # one bad file must not stop the others
             status = complain(error)
     return status
 
 
 def _pairs(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
-    """Every picture of a folder and where its result goes; formats that are only read become PNG."""
+    """Every picture of a folder and its output path; a format that cannot be written becomes PNG."""
     if target.exists() and not target.is_dir():
-        raise UsageError(f"{source} is a folder, so {target} must be one")
+        raise UsageError(f"{source} is a folder, so {target} must be a folder too")
     if source.resolve() == target.resolve():
-        raise UsageError(f"{target}: the results would replace the pictures they are made from; choose another folder")
+        raise UsageError(f"{target}: the results would overwrite the input pictures; choose another folder")
     files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
     results: dict[Path, Path] = {}
     for file in (path for path in files if path.suffix.lower() in {*FORMATS, ".gif", ".ppm", ".pgm", ".avif"}):
@@ -76,9 +82,9 @@ def _pairs(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _enlarge(source: Path, target: Path, net: nn.Module, options: argparse.Namespace) -> None:
-    writable(target)  # an output that cannot be written is said before the work, not after
+    writable(target)  # report an output that cannot be written before the work, not after
     if source.exists() and target.exists() and source.samefile(target):
-        raise ImageError(f"{target}: is the input itself; choose another output")
+        raise ImageError(f"{target}: is the input file; choose another output")
     photo = images.load(source)
     writable(target, bits=photo.bits, alpha=photo.alpha is not None)
     height, width = (math.ceil(n * net.scale) for n in photo.pixels.shape[-2:])

@@ -1,1 +1,1 @@
-"""Where pictures come from. Import from the modules by name; this file imports nothing."""
+"""Data sets and synthetic pictures. Import from the modules by name; this file imports nothing."""

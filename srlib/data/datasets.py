@@ -1,4 +1,4 @@
-"""Where pictures come from: photographs installed with scikit-image, any folder, test sets by name."""
+"""Sources of pictures: photographs installed with scikit-image, any folder, test sets by name."""
 
 import importlib.util
 import os
@@ -44,17 +44,17 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 def photo(name: str) -> Tensor:
-    """One of the photographs that scikit-image installs, by name; no network.
+    """One of the photographs installed with scikit-image, by name; needs no network.
 
     Args:
         name: one of `EVAL_PHOTOS` or `TRAIN_PHOTOS`.
 
     Shapes: -> (1, 3, H, W), or (1, 1, H, W) for a grey one, float32 in [0, 1].
-    Raises: ValueError for another name; FileNotFoundError where scikit-image lacks the file.
+    Raises: ValueError for another name; FileNotFoundError if scikit-image lacks the file.
     """
     if name not in _PACKAGED:
         raise ValueError(f"no photograph {name!r}; choose one of {', '.join(_PACKAGED)}")
-    package = importlib.util.find_spec("skimage")  # found, not imported: that takes a second
+    package = importlib.util.find_spec("skimage")  # only located: importing it takes a second
     where = package.submodule_search_locations if package else None
     for place in where or ():
         path = Path(place, "data", _PACKAGED[name])
@@ -66,11 +66,11 @@ def photo(name: str) -> Tensor:
 
 
 def folder(path: str | os.PathLike) -> Iterator[tuple[str, Tensor]]:
-    """The pictures directly in a folder, in the order of their file names: (name without extension, image).
+    """The pictures directly in a folder, sorted by file name: (name without extension, image).
 
     Shapes: images (1, C, H, W) float32 in [0, 1], C = 1 for grey files, else 3.
-    Raises: FileNotFoundError for a folder that is not there; ValueError for one without pictures; ImageError,
-        while iterating, for a file that cannot be read.
+    Raises: FileNotFoundError for a missing folder; ValueError for one without pictures; ImageError, while iterating,
+        for a file that cannot be read.
     """
     path = Path(path)
     if not path.is_dir():
@@ -82,7 +82,7 @@ def folder(path: str | os.PathLike) -> Iterator[tuple[str, Tensor]]:
 
 
 def image_files(path: Path) -> list[Path]:
-    """The image files directly in a folder, sorted by name; hidden files do not count."""
+    """The image files directly in a folder, sorted by name; hidden files are skipped."""
     return sorted(
         file
         for file in path.iterdir()
@@ -93,10 +93,9 @@ def image_files(path: Path) -> list[Path]:
 def find(name: str) -> Path:
     """The folder that holds the pictures of a set such as Set5, in $SRLIB_DATA or in the user cache.
 
-    Each place P is searched for pictures in P/name/HR, P/name, P/*/name/HR and P/*/name.
+    Each folder P of the search path is searched for pictures in P/name/HR, P/name, P/*/name/HR and P/*/name.
 
-    Raises: ValueError for what is not a name; FileNotFoundError that names the set, the places and the way to
-        get it.
+    Raises: ValueError for an invalid name; FileNotFoundError for a set that is in none of them.
     """
     found = find_in(search_path(), name)
     if found is None:
@@ -104,13 +103,16 @@ def find(name: str) -> Path:
         command = f"get it with: srlib fetch {name}, or " if name in manifest() else ""
         raise FileNotFoundError(
             f"the set {name} is not on this machine; looked in {looked}; "
-            f"{command}name a folder that has it in $SRLIB_DATA"
+            f"{command}add a folder that contains it to $SRLIB_DATA"
         )
     return found
 
 
 def find_in(roots: list[Path], name: str) -> Path | None:
-    """As `find`, among the given places; None when the set is in none of them."""
+    """As `find`, in the given folders; None if the set is in none of them.
+
+    Raises: ValueError for an invalid name.
+    """
     if not name or name in (".", "..") or Path(name).name != name or "*" in name:
         raise ValueError(f"{name!r} is not the name of a set; for a folder use srlib.data.datasets.folder")
     for root in roots:
@@ -125,7 +127,10 @@ def find_in(roots: list[Path], name: str) -> Path | None:
 
 
 def images_of(name: str) -> Iterator[tuple[str, Tensor]]:
-    """The pictures of a set, as `folder` gives them: (name, hr) with hr (1, C, H, W)."""
+    """The pictures of a set, as `folder` yields them: (name, hr) with hr (1, C, H, W).
+
+    Raises: as `find` and `folder`.
+    """
     return folder(find(name))
 
 
@@ -136,21 +141,27 @@ def search_path() -> list[Path]:
 
 
 def manifest() -> dict[str, dict]:
-    """What `srlib fetch` knows, by name: addresses, checksums, number of images or name of the file, terms of use."""
+    """What `srlib fetch` can download, by name: URLs, checksums, number of images or file name, terms of use."""
     return tomllib.loads(data_file("manifest.toml").read_text(encoding="utf-8"))
 
 
 def data_folder() -> Path:
-    """The shipped `data` folder: inside the package when installed, beside it in a clone."""
+    """The shipped `data` folder: inside the package when installed, next to it in a clone.
+
+    Raises: FileNotFoundError if it is in neither place.
+    """
     package = Path(srlib.__file__).parent
     for candidate in (package / "_data", package.parent / "data"):
         if (candidate / "manifest.toml").is_file():
             return candidate
-    raise FileNotFoundError(f"srlib's data folder is missing beside {package}; install srlib again")
+    raise FileNotFoundError(f"srlib's data folder is missing next to {package}; install srlib again")
 
 
 def data_file(name: str) -> Path:
-    """A shipped file by its path in the `data` folder, such as "manifest.toml" or "results/srcnn.csv"."""
+    """A shipped file by its path in the `data` folder, such as "manifest.toml" or "results/srcnn.csv".
+
+    Raises: FileNotFoundError for a file that is not shipped.
+    """
     path = data_folder() / name
     if not path.is_file():
         raise FileNotFoundError(f"srlib ships no {name} in {data_folder()}")
@@ -160,20 +171,19 @@ def data_file(name: str) -> Path:
 def load_training_images(
     data: Iterable[str], side: int, leave_out: Callable[[str], None]
 ) -> tuple[list[Tensor], list[str]]:
-    """Training pictures, and for each source a line that says what it is and how many came of it.
+    """Load training pictures; also one line per source, with its name and how many pictures it gave.
 
-    They are kept as bytes, huge ones in pieces, so that hundreds of photos fit into memory and a piece at a time is
-    all that is ever worked on.
-
-    Shapes: each (1, 1 or 3, H, W), uint8.
+    Pictures are kept as bytes, and huge ones cut into pieces. So hundreds of photos fit into memory, and only one piece
+    at a time is processed.
 
     Args:
-        data: names of sets, folders, and "packaged": what needs no download.
-        side: the shorter side that a picture must have at least, in pixels.
+        data: names of sets, folders, and "packaged": the pictures that need no download.
+        side: the least length of a picture's shorter side, in pixels.
         leave_out: called with "file: reason" for every picture that cannot be used.
 
-    Raises: FileNotFoundError or ValueError for a source that is not there or has no pictures; ValueError when
-        nothing is left.
+    Shapes: each (1, 1 or 3, H, W), uint8.
+    Raises: FileNotFoundError or ValueError for a source that is missing or has no pictures; ValueError if no picture
+        can be used.
     """
     pictures, lines = [], []
     for source in data:
@@ -203,14 +213,14 @@ def _readable(source: str, leave_out: Callable[[str], None]) -> Iterator[tuple[s
 
 
 def _pieces(picture: Tensor, side: int) -> list[Tensor]:
-    """Cut into equal parts of about `PIECE` pixels at most, but none smaller than `side`."""
+    """Cut into equal parts with sides of about `PIECE` pixels at most, but none smaller than `side`."""
     rows, columns = (max(1, min(-(-n // PIECE), n // side)) for n in picture.shape[-2:])
     bands = picture.tensor_split(rows, -2)
     return [piece.clone() for band in bands for piece in band.tensor_split(columns, -1)]
 
 
 def _packaged() -> Iterator[tuple[str, Tensor]]:
-    """The training photographs and as many dead leaves as balance them."""
+    """The training photographs, and enough dead leaves to balance them."""
     photos = [(name, photo(name)) for name in TRAIN_PHOTOS]
     yield from photos
     leaves = DeadLeaves([hr for _, hr in photos], 256, seed=0)

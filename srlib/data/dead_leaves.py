@@ -1,4 +1,4 @@
-"""Dead leaves: disks that fall on each other, an endless source of pictures with natural edges."""
+"""Dead leaves: random disks that occlude each other, an endless source of pictures with natural edges."""
 
 import hashlib
 import math
@@ -19,23 +19,24 @@ def dead_leaves(
     radius_max: float | None = None,
     supersample: int = 4,
 ) -> Tensor:
-    """Disks that hide each other until nothing behind them is seen (Lee, Mumford & Huang, IJCV 2001).
+    """Draw random disks that occlude each other until they cover the picture (Lee et al., IJCV 2001).
 
-    Radii have density ∝ r⁻³, which makes the picture look alike at every scale, as photographs do; each disk
-    has the colour of a random pixel of a photograph (Achddou, Gousseau & Ladjal, SSVM 2021).
+    Radii have density ∝ r⁻³, which makes the picture scale-invariant, as photographs are. Each disk has the colour of a
+    random pixel of a photograph (Achddou et al., SSVM 2021).
 
     Args:
         size: pixels, one number or (height, width).
-        rng: source of randomness; the same state gives the same picture.
+        rng: the same state gives the same picture.
         colours: the photograph.
         radius_min, radius_max: in pixels of the result. Default maximum: the longer side.
         supersample: the disks are drawn on a grid this many times finer, then averaged; 1 gives hard edges.
 
     Shapes: colours (1, C, h, w) -> (1, C, H, W), values between those of `colours`.
-    Raises: TypeError for integer colours; ValueError for impossible shapes, sizes and radii.
-    Differs from the paper: drawn 4 times finer instead of 5; the smallest radius is 0.5 instead of 0.2 pixels
-    of the result; no colour gradients; disks are centred outside the picture too, so that its border is like
-    its middle.
+    Raises: TypeError for integer colours; ValueError for colours that are not one image, a size or supersample below 1,
+        and radii other than 0 < radius_min < radius_max.
+    Differs from the paper: drawn 4 times finer instead of 5; the smallest radius is 0.5 instead of 0.2 pixels of the
+        result; no colour gradients; disks are centred outside the picture too, so that its border looks like its
+        middle.
     """
     height, width = (size, size) if isinstance(size, int) else size
     largest = max(height, width) if radius_max is None else radius_max
@@ -64,11 +65,12 @@ class DeadLeaves:
 
     Args:
         photos: images (1, 1 or 3, H, W); every picture takes its colours from one of them. Grey ones are
-            repeated to RGB when another one is RGB.
+            repeated to RGB if any is RGB.
         size: pixels, one number or (height, width).
         options: as for `dead_leaves`.
 
     Shapes: stream[i] -> (1, C, H, W) in [0, 1].
+    Raises: ValueError for no photos; as `dead_leaves` for the rest.
     """
 
     def __init__(self, photos: Sequence[Tensor], size: int | tuple[int, int] = 256, *, seed: int = 0, **options: float):
@@ -91,7 +93,7 @@ class DeadLeaves:
 
 
 def generator(seed: int, index: int) -> torch.Generator:
-    """The generator of sample `index` of a stream, unrelated to its neighbours' and to any order of calls."""
+    """The random generator of sample `index` of a stream, independent of other samples and of the order of calls."""
     digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:4], "little"))  # torch keeps 32 bits of a seed
 
@@ -106,7 +108,7 @@ def leaf_radii(count: int, rng: torch.Generator, radius_min: float, radius_max: 
 
 
 class _Disks(NamedTuple):
-    """Disks in the order in which they are seen, the nearest first; lengths in samples of the fine grid."""
+    """Disks from front to back; lengths in samples of the fine grid."""
 
     x: np.ndarray
     y: np.ndarray
@@ -114,10 +116,10 @@ class _Disks(NamedTuple):
 
 
 def _pile(height: int, width: int, low: float, high: float, rng: torch.Generator) -> tuple[np.ndarray, int]:
-    """The number of the disk seen at each sample, (height, width) int32, and how many fell.
+    """The number of the disk visible at each sample, (height, width) int32, and the number of disks drawn.
 
-    Layers of disks are laid from the front to the back, each only on the samples that are still bare: a row
-    of a disk is a span of samples, and so also a span of the list of bare samples. What is hidden is free.
+    Layers of disks are drawn from front to back, each only on the samples that are still bare: a row of a disk is a
+    span of samples, and so also a span of the list of bare samples. Hidden samples cost nothing.
     """
     density = (low**-2 - high**-2) / (2 * math.pi * math.log(high / low))  # 1 / mean area of a disk
     leaf = np.empty(height * width, np.int32)
@@ -125,7 +127,7 @@ def _pile(height: int, width: int, low: float, high: float, rng: torch.Generator
     count = 0
     while bare.size:
         most = max(bare.size, density * leaf.size)
-        cover = min(2.0, 4e6 / most)  # disks of this layer over a sample, on average; bounds the memory
+        cover = min(2.0, 4e6 / most)  # mean number of this layer's disks over a sample; bounds the memory
         disks = _fall(height, width, low, high, cover * density, rng)
         seen = _first(disks, bare, height, width)
         leaf[bare] = seen + count
@@ -135,10 +137,10 @@ def _pile(height: int, width: int, low: float, high: float, rng: torch.Generator
 
 
 def _fall(height: int, width: int, low: float, high: float, density: float, rng: torch.Generator) -> _Disks:
-    """Disks at random places on and around the grid, in random order, `density` centres a sample."""
+    """Disks at random places on and around the grid, in random order, with `density` centres per sample."""
     middle = math.sqrt(low * high)
     parts = []
-    for a, b in (low, middle), (middle, high):  # small disks need a narrow margin only; large ones are few
+    for a, b in (low, middle), (middle, high):  # small disks only need a narrow margin; large ones are few
         tall, wide = height + 2 * b, width + 2 * b
         expected = density * (a**-2 - b**-2) / (low**-2 - high**-2) * tall * wide
         number = int(expected + torch.rand((), generator=rng, dtype=torch.float64))
@@ -157,7 +159,7 @@ def _first(disks: _Disks, bare: np.ndarray, height: int, width: int) -> np.ndarr
     top = np.clip(np.ceil(disks.y - disks.radius - 0.5), 0, height).astype(np.int64)
     bottom = np.clip(np.floor(disks.y + disks.radius + 0.5), 0, height).astype(np.int64)
     rows = np.maximum(bottom - top, 0)[::-1]
-    disk = np.repeat(np.arange(len(rows) - 1, -1, -1, dtype=np.int32), rows)  # backwards: the nearest is laid last
+    disk = np.repeat(np.arange(len(rows) - 1, -1, -1, dtype=np.int32), rows)  # backwards: the nearest is drawn last
     y = _ramps(top[::-1], rows)
     half = np.sqrt(np.maximum(disks.radius[disk] ** 2 - (y + 0.5 - disks.y[disk]) ** 2, 0))
     left = np.clip(np.ceil(disks.x[disk] - half - 0.5), 0, width).astype(np.int64)

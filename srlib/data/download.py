@@ -1,4 +1,4 @@
-"""One file from one address: resumable by HTTP Range, for `pooch`, with errors of one clear line."""
+"""Download one file from one URL through `pooch`, resumable by HTTP Range, with one-line errors."""
 
 import hashlib
 import os
@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 import pooch
 import requests
 
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where the server says
+Progress = Callable[[int, int | None], None]  # bytes so far, total bytes if the server states them
 TIMEOUT = 30  # seconds without an answer
 _CHUNK = 1 << 16
 
 
 class FetchError(RuntimeError):
-    """Something that could not be fetched; the message is one line that says why."""
+    """A download failed; the one-line message says why."""
 
 
 def download(
@@ -28,16 +28,17 @@ def download(
     size: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """The file behind an address, whole and with the right checksum, in a folder; not again if it is there.
+    """Download a file into a folder, complete and with the right checksum, unless it is already there.
 
-    What an interruption leaves is a `.part` file, from which the next call goes on.
+    An interrupted download leaves a `.part` file, from which the next call resumes.
 
     Args:
-        known_hash: "sha256:…" or "md5:…". Without it, any content passes that has the promised length.
-        size: bytes, where they are known.
-        progress: called with the bytes so far and the bytes in all (or None).
+        known_hash: "sha256:…" or "md5:…". Without it, any content of the announced length passes.
+        size: bytes, if known.
+        progress: called with the bytes so far and the total bytes (or None).
 
-    Raises: FetchError; OSError from the disk.
+    Raises: FetchError for no connection, an error or a web page from the server, a wrong size or checksum, or too
+        little free space; OSError from the disk.
     """
     file = PurePosixPath(urlsplit(url).path).name
     downloader = _Resume(folder / file, size, progress)
@@ -47,15 +48,15 @@ def download(
     try:
         return Path(pooch.retrieve(url, known_hash, file, folder, downloader=downloader))
     except ValueError as error:  # pooch has deleted the file; its first sentence has both checksums
-        raise FetchError(f"{url}: {str(error).split('. ')[0]}; the file is deleted") from error
+        raise FetchError(f"{url}: {str(error).split('. ')[0]}; the file was deleted") from error
     finally:
         logger.setLevel(level)
 
 
 class _Resume:
-    """A downloader for pooch that keeps what it has and asks for the rest.
+    """A downloader for pooch that resumes a partial download.
 
-    The name of the part holds a digest of the server's ETag and length: a file that has changed starts anew.
+    The name of the part holds a digest of the server's ETag and length, so a changed file starts over.
     """
 
     def __init__(self, file: Path, size: int | None, progress: Progress | None):
@@ -67,7 +68,7 @@ class _Resume:
             try:
                 part = self._get(url)
             except requests.RequestException as error:
-                if self._have() <= before:  # a lost connection that brought something is taken up again
+                if self._have() <= before:  # after a lost connection that brought some bytes, resume
                     raise FetchError(f"{url}: {self._reason(error)}") from error
             else:
                 os.replace(part, output_file)
@@ -86,7 +87,7 @@ class _Resume:
             if "text/html" in reply.headers.get("Content-Type", ""):
                 raise FetchError(f"{url}: the server sent a web page instead of the file")
             if self.size is not None and total is not None and total != self.size:
-                raise FetchError(f"{url}: has {total} bytes instead of {self.size}; the file there has changed")
+                raise FetchError(f"{url}: has {total} bytes instead of {self.size}; the file on the server has changed")
             if old is not None and not start:
                 old.unlink()
             self._check_room(total, start)
@@ -102,7 +103,7 @@ class _Resume:
         return part
 
     def _offer(self, reply: requests.Response) -> tuple[Path, int, int | None]:
-        """The part that this answer belongs to, the byte it starts at, and the bytes of the whole file."""
+        """The part file that this response belongs to, the byte it starts at, and the size of the whole file."""
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", reply.headers.get("Content-Range", ""))
         if reply.status_code == requests.codes.partial_content and found:
             start, length = int(found[1]), found[2]
@@ -121,7 +122,7 @@ class _Resume:
         return part.stat().st_size if part else 0
 
     def _check_room(self, total: int | None, have: int) -> None:
-        """The archive must fit, and beside it the images in it, which are about as large."""
+        """Both the archive and its unpacked images, which are about as large, must fit."""
         free = shutil.disk_usage(self.file.parent).free
         if total is not None and 2 * total - have > free:
             need = (2 * total - have) / 1e6
@@ -130,7 +131,7 @@ class _Resume:
     def _reason(self, error: requests.RequestException) -> str:
         if isinstance(error, requests.HTTPError):
             return f"the server answered {error.response.status_code} {error.response.reason}"
-        kept = f"; {self._have()} bytes are kept and the next try goes on from there" if self._have() else ""
+        kept = f"; {self._have()} bytes are kept, and the next try resumes from there" if self._have() else ""
         if isinstance(error, requests.Timeout):
             return f"no answer for {TIMEOUT} s{kept}"
-        return f"no connection, or it was lost ({type(error).__name__}){kept}"
+        return f"no connection, or a lost connection ({type(error).__name__}){kept}"

@@ -1,4 +1,4 @@
-"""Test and training sets and others' weights from public addresses: checked, and in place whole or not at all."""
+"""Download test and training sets and published weights: verified, then moved into place atomically."""
 
 import errno
 import hashlib
@@ -21,23 +21,24 @@ from srlib.data.download import FetchError, Progress, download
 
 try:
     import fcntl
-except ImportError:  # Windows: two fetches of one set at the same time are not kept apart there
+except ImportError:  # Windows has no such lock, so two fetches of one set at the same time may collide there
     fcntl = None
 
 
 def fetch(name: str, folder: str | os.PathLike | None = None, progress: Progress | None = None) -> Path:
-    """Download a set or a file of weights, check it and put it in place; leave alone what is there already.
+    """Download a data set or a weights file and verify it, unless it is already there.
 
-    An interrupted download goes on where it stopped. Nothing appears in the set's own folder before all of it
-    has been checked.
+    An interrupted download resumes where it stopped. Nothing appears in the set's folder before all of it has been
+    verified.
 
     Args:
         name: in data/manifest.toml, such as "Set5" or "vgg19".
         folder: where to put it. Default: the first writable folder of $SRLIB_DATA, else the user cache.
-        progress: called with the bytes so far and the bytes in all (or None).
+        progress: called with the bytes so far and the total bytes (or None).
 
-    Returns: the folder that holds the images, or the file.
-    Raises: FetchError: not in the manifest, no network, refused by the server, wrong checksum, disk full.
+    Returns: the folder of the images, or the file.
+    Raises: FetchError for a name that is not in the manifest, no network, an error from the server, a wrong checksum, a
+        full disk, and another process that is fetching the same set.
     """
     sets = manifest()
     if name not in sets:
@@ -58,12 +59,12 @@ def fetch(name: str, folder: str | os.PathLike | None = None, progress: Progress
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             shutil.rmtree(work, ignore_errors=True)
             _tidy(work)
-            raise FetchError(f"{name}: no space left in {root}; what was half written is removed") from error
+            raise FetchError(f"{name}: no space left in {root}; the partial download was removed") from error
         raise FetchError(f"{name}: {error.strerror or error}: {error.filename or root}") from error
 
 
 def pixel_digest(folder: str | os.PathLike) -> str:
-    """sha256 over the sorted sha256 of all images, whatever their names, order and compression.
+    """sha256 over the sorted sha256 of all images, independent of their names, order and compression.
 
     The sha256 of an image is that of "channels height width", a newline, and its 8-bit pixels (C, H, W).
     """
@@ -76,7 +77,7 @@ def pixel_digest(folder: str | os.PathLike) -> str:
 
 
 def files_md5(folder: str | os.PathLike) -> str:
-    """md5 over the md5 of every file as text, in the order of their names; published for some sets."""
+    """md5 over the hexadecimal md5 of every file, sorted by name; published for some sets."""
     total = hashlib.md5(usedforsecurity=False)
     for file in image_files(Path(folder)):
         total.update(hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest().encode())
@@ -95,7 +96,7 @@ def _destination() -> Path:
 
 @contextmanager
 def _alone(work: Path) -> Iterator[None]:
-    """Make the working folder and keep other processes out of it; remove it when nothing is left in it."""
+    """Create and lock the working folder; remove it at the end if it is empty."""
     work.mkdir(parents=True, exist_ok=True)
     handle = os.open(work, os.O_RDONLY) if fcntl else None
     try:
@@ -112,19 +113,19 @@ def _lock(handle: int, work: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise FetchError(f"another process is fetching it into {work.parent.parent}") from error
+        raise FetchError(f"another process is fetching it into {work.parent.parent}; wait until it is done") from error
     except OSError:
         return  # a file system without locks
 
 
 def _tidy(work: Path) -> None:
-    for folder in (work, work.parent):  # other sets may be on their way beside this one
+    for folder in (work, work.parent):  # other sets may be downloading into the parent
         with suppress(OSError):
             folder.rmdir()
 
 
 def _from_any(entry: dict, home: Path, work: Path, progress: Progress | None) -> Path:
-    """The set from the first of its addresses that gives it."""
+    """Install the set from the first of its sources that works."""
     problems = []
     for source in entry["source"]:
         known = next((f"{kind}:{source[kind]}" for kind in ("sha256", "md5") if kind in source), None)
@@ -141,7 +142,7 @@ def _from_any(entry: dict, home: Path, work: Path, progress: Progress | None) ->
 
 
 def _install(archive: Path, entry: dict, source: dict, home: Path, fresh: Path) -> Path:
-    """Unpack beside the target, check, rename into place. An archive that does not pass is deleted."""
+    """Unpack next to the target, verify, rename into place. An archive that fails is deleted."""
     target = home / entry.get("subfolder", "HR")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -152,14 +153,14 @@ def _install(archive: Path, entry: dict, source: dict, home: Path, fresh: Path) 
         os.rename(fresh, target)
     except (FetchError, images.ImageError) as error:
         archive.unlink()
-        raise FetchError(f"{source['url']}: {error}; the archive is deleted") from error
+        raise FetchError(f"{source['url']}: {error}; the archive was deleted") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return target
 
 
 def _install_file(archive: Path, entry: dict, source: dict, home: Path, fresh: Path) -> Path:
-    """Move what was downloaded, and checked by then, into place."""
+    """Move the downloaded and verified file into place."""
     home.mkdir(parents=True, exist_ok=True)
     os.replace(archive, home / entry["file"])
     return home / entry["file"]
@@ -178,7 +179,7 @@ def _check(folder: Path, entry: dict, source: dict) -> None:
 
 
 def _unpack(archive: Path, folder: Path, inside: tuple[str, ...]) -> None:
-    """Copy the images of an archive, those in the folder `inside` where one is named, flat into `folder`."""
+    """Copy the images of an archive, or only those in its folder `inside`, flat into `folder`."""
     try:
         for name, stream in _members(archive):
             path = PurePosixPath(name)
@@ -188,7 +189,7 @@ def _unpack(archive: Path, folder: Path, inside: tuple[str, ...]) -> None:
             if inside and path.parts[:-1][-len(inside) :] != inside:
                 continue
             if stream is None:
-                raise FetchError(f"{name} in the archive is a link or a device")
+                raise FetchError(f"{name} in the archive is a link or a device, not a plain file")
             with stream, open(folder / path.name, "xb") as file:
                 shutil.copyfileobj(stream, file, 1 << 20)
     except FetchError:
@@ -196,15 +197,15 @@ def _unpack(archive: Path, folder: Path, inside: tuple[str, ...]) -> None:
     except FileExistsError as error:
         raise FetchError(f"two images named {Path(error.filename).name} in the archive") from error
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, LZMAError, RuntimeError) as error:
-        raise FetchError(f"not a whole zip or tar archive ({error})") from error
+        raise FetchError(f"not a complete zip or tar archive ({error})") from error
     except OSError as error:
         if error.errno is not None:
-            raise  # the disk's, not the archive's
-        raise FetchError(f"not a whole zip or tar archive ({error})") from error
+            raise  # an error of the disk, not of the archive
+        raise FetchError(f"not a complete zip or tar archive ({error})") from error
 
 
 def _members(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
-    """The name and the open content of every file in a zip or tar; None for what is not a plain file."""
+    """The name and the open content of every file in a zip or tar; None if it is not a plain file."""
     if tarfile.is_tarfile(archive):
         with tarfile.open(archive) as tar:
             for entry in tar:
@@ -221,8 +222,8 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
 
 
 def _safe(name: str) -> str:
-    """The name, unless it would lead out of a folder. Only its last part is ever used."""
-    path = PureWindowsPath(name)  # also splits at backslashes and knows drives
+    """The name, checked not to leave the target folder. Only its last part is ever used."""
+    path = PureWindowsPath(name)  # also splits at backslashes and parses drives
     if path.is_absolute() or path.root or path.drive or ".." in path.parts:
-        raise FetchError(f"the archive has a file that leads out of its folder: {name!r}")
+        raise FetchError(f"a file name in the archive leads out of its folder: {name!r}")
     return path.as_posix()

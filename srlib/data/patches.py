@@ -1,4 +1,4 @@
-"""Images as long tables of bytes, and patches cut from them by arithmetic on indices."""
+"""Images as flat byte tables, and patches gathered from them by index arithmetic."""
 
 import numpy as np
 import torch
@@ -8,10 +8,10 @@ from srlib import images
 
 
 def as_hr(picture: Tensor, channels: int = 3) -> Tensor:
-    """A training picture as floats with so many channels: 3, or 1 for its luma.
+    """A training picture as floats with the given number of channels: 3, or 1 for its luma.
 
     Shapes: (1, 1 or 3, H, W), float in [0, 1] or uint8 -> (1, channels, H, W).
-    Raises: ValueError for another shape or type, and for other channels.
+    Raises: ValueError for another shape or type, and for channels other than 1 and 3.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 (luma) or 3 (RGB), got {channels}")
@@ -27,7 +27,7 @@ def as_hr(picture: Tensor, channels: int = 3) -> Tensor:
 
 
 def pack(image: Tensor) -> Tensor:
-    """(1, C, h, w) -> (h·w,): a byte a pixel for luma; for RGB four bytes that travel as one number."""
+    """(1, C, h, w) -> (h·w,): one byte per pixel for luma; for RGB four bytes packed into one int32."""
     pixels = (image[0].clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).flatten(0, 1)  # (h·w, C)
     if pixels.shape[1] == 1:
         return pixels[:, 0].contiguous()
@@ -35,7 +35,7 @@ def pack(image: Tensor) -> Tensor:
 
 
 def gather(table: Tensor, first: np.ndarray, width: np.ndarray, size: int, symmetry: np.ndarray) -> Tensor:
-    """Patches whose upper left pixels are `first`, flipped and transposed as `warp.dihedral` does.
+    """Patches with upper left pixels `first`, flipped and transposed as by `warp.dihedral`.
 
     Shapes: table (pixels,), first, width, symmetry (N,) -> (N, C, size, size) float32 in [0, 1].
     """

@@ -1,4 +1,4 @@
-"""Networks that others trained: found beside the data sets, checked by sha256, read without running their code."""
+"""Published pretrained weights: stored next to the data sets, verified by sha256, loaded without running code."""
 
 import hashlib
 import os
@@ -11,24 +11,25 @@ from torch import Tensor
 
 from srlib.data.datasets import manifest, search_path
 
-FOLDER = "weights"  # below each place that is searched
+FOLDER = "weights"  # inside each folder of the search path
 
 
 class WeightsError(ValueError):
-    """A file of weights that is missing or is not the one that was meant, in one line that says what to do."""
+    """A weights file is missing or is not the published one; the one-line message says what to do."""
 
 
 def read(name: str, path: str | os.PathLike | None = None) -> dict[str, Tensor]:
-    """The numbers in a published file of weights, by their names.
+    """The tensors in a published weights file, by name.
 
-    The file is a pickle, which could run code: it is opened only when its sha256 is that of the manifest, and then
-    by the reader of torch that takes plain numbers alone. Nothing is downloaded here.
+    The file is a pickle, which could run code. It is opened only if its sha256 matches the manifest, and then with
+    `weights_only=True`. Nothing is downloaded here.
 
     Args:
         name: in data/manifest.toml: vgg16, vgg19, lpips_vgg.
-        path: where the file is. Default: below `weights` in $SRLIB_DATA or in the user cache.
+        path: of the file. Default: in `weights` below $SRLIB_DATA or the user cache.
 
-    Raises: WeightsError for a name without weights, a file that is missing, and another file than the published one.
+    Raises: WeightsError for an unknown name, a missing file, a file that is not the published one, and a file that
+        torch cannot read.
     """
     known = {key: entry for key, entry in manifest().items() if "file" in entry}
     if name not in known:
@@ -53,6 +54,6 @@ def read(name: str, path: str | os.PathLike | None = None) -> dict[str, Tensor]:
 
 
 def find_in(roots: Iterable[Path], entry: dict) -> Path | None:
-    """The file of a table of the manifest among the given places; None when it is in none of them."""
+    """The file of a manifest entry in the given folders; None if it is in none of them."""
     files = (root / FOLDER / entry["file"] for root in roots)
     return next((file for file in files if file.is_file()), None)

@@ -1,4 +1,4 @@
-"""Pictures that the code draws: test charts, a sprite, a page of text; with dead leaves from `leaves`."""
+"""Synthetic pictures: test charts, a sprite, a page of text; also the dead leaves of `srlib.data.dead_leaves`."""
 
 import numpy as np
 import torch
@@ -55,14 +55,15 @@ ttttteeteekBBkeeteetttttttt.
 
 
 def zone_plate(size: int | tuple[int, int], top: float = 0.5) -> Tensor:
-    """Rings that grow finer outwards, (1 + cos(π k r²)) / 2: k·r cycles per pixel at the radius r.
+    """Rings that get finer outwards, (1 + cos(π k r²)) / 2: k·r cycles per pixel at radius r.
 
     Args:
         size: pixels, one number or (height, width).
-        top: frequency where r is half the longer side. At 0.5, Nyquist, the picture holds all that its grid
-            can carry and nothing that it cannot.
+        top: frequency where r is half the longer side. At 0.5, Nyquist, the picture has every frequency that its grid
+            can carry and none above.
 
     Shapes: -> (1, 1, H, W) in [0, 1].
+    Raises: ValueError for a size below 1.
     """
     height, width = _size(size)
     y, x = _centred(height, width, 1)
@@ -71,9 +72,10 @@ def zone_plate(size: int | tuple[int, int], top: float = 0.5) -> Tensor:
 
 
 def siemens_star(size: int | tuple[int, int], spokes: int = 36) -> Tensor:
-    """Black and white spokes that meet in the centre, antialiased: spokes / (2πr) cycles a pixel at radius r.
+    """Black and white spokes that meet in the centre, antialiased: spokes / (2πr) cycles per pixel at radius r.
 
     Shapes: -> (1, 1, H, W) in [0, 1].
+    Raises: ValueError for a size below 1.
     """
     height, width = _size(size)
     factor = 8
@@ -83,9 +85,10 @@ def siemens_star(size: int | tuple[int, int], spokes: int = 36) -> Tensor:
 
 
 def checkerboard(size: int | tuple[int, int], cell: int = 1) -> Tensor:
-    """Squares of `cell` pixels, 0 and 1 in turn, 0 at the top left.
+    """Squares of `cell` pixels, alternating 0 and 1, with 0 at the top left.
 
     Shapes: -> (1, 1, H, W).
+    Raises: ValueError for a size below 1.
     """
     height, width = _size(size)
     y, x = torch.arange(height)[:, None] // cell, torch.arange(width) // cell
@@ -104,9 +107,10 @@ def pixel_art() -> Tensor:
 def text_picture(
     text: str = "Sphinx of black quartz, judge my vow", size: int | tuple[int, int] = (192, 288)
 ) -> Tensor:
-    """The same words in ever smaller letters, as on an eye chart, in Pillow's own font; full lines end early.
+    """The same words in shrinking letters, as on an eye chart, in Pillow's default font; long lines are cut.
 
     Shapes: -> (1, 1, H, W) in [0, 1].
+    Raises: ValueError for a size below 1.
     """
     height, width = _size(size)
     page = Image.new("L", (width, height), 255)

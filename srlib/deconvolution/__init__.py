@@ -1,1 +1,1 @@
-"""Undoing a known blur. Import from the modules by name; this file imports nothing."""
+"""Deconvolution: undoing a known blur. Import from the modules by name; this file imports nothing."""

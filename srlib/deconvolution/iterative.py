@@ -1,4 +1,4 @@
-"""Undoing a known blur step by step: Richardson–Lucy for light that is never negative, total variation for edges."""
+"""Iterative deconvolution: Richardson–Lucy for non-negative light, total variation for sharp edges."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from srlib.deconvolution.boundary import BOUNDARIES, convolve, laplacian, periodic, transfer
 
-_TINY = 1e-12  # light that an empty place is given, so that nothing is divided by zero; as in skimage
+_TINY = 1e-12  # lower bound on light, against division by zero; as in skimage
 
 
 def richardson_lucy(
@@ -20,23 +20,24 @@ def richardson_lucy(
     boundary: str = "symmetric",
     log: Callable[[int, float], None] | None = None,
 ) -> Tensor:
-    """Multiply x by k* ⋆ (y / (k ⋆ x)), towards the likeliest x under photon noise (Richardson 1972; Lucy 1974).
+    """Richardson–Lucy: multiply x by k* ⋆ (y / (k ⋆ x)) in each step (Richardson, JOSA 1972; Lucy, AJ 1974).
 
-    k* is the kernel turned by 180°. Few steps are what keeps the noise down: it grows with every step.
+    It converges to the most likely x under photon noise. k* is the kernel rotated by 180°. Stop early: the noise grows
+    with every step.
 
     Args:
-        damping: T; residuals up to T·√brightness count as noise and are hardly followed (White, SPIE 2198, 1994, with
-            N = 10). T is the σ of the noise where the picture is white, 1/√photons; 0 is the plain method.
-        start: the first x, a number or a picture. A smooth one is best, since details are kept; zeros stay zero.
-        boundary: as in `deconvolution.periodic`, or "zero": darkness outside.
-        log: called with the step and, after it, Csiszár's Σ y ln(y/ŷ) − y + ŷ with ŷ = k ⋆ x, on the picture that
-            `periodic` gives, all planes together. It falls while damping is 0 and the boundary is not "zero".
+        damping: T; residuals up to T·√brightness count as noise and are mostly ignored (White, SPIE 1994, with N = 10).
+            T is the σ of the noise where the picture is white, 1/√photons; 0 is the plain method.
+        start: the first x, a number or a picture. A smooth one is best, since its details stay, and zeros stay zero.
+        boundary: as in `boundary.periodic`, or "zero": darkness outside.
+        log: called with each step and Csiszár's Σ y ln(y/ŷ) − y + ŷ after it, with ŷ = k ⋆ x, on the picture that
+            `periodic` returns, all planes together. It falls while damping is 0 and the boundary is not "zero".
 
     Shapes: image (..., H, W) in [0, 1], negative values taken as 0, kernel (kh, kw) -> (..., H, W), ≥ 0, not clamped.
-    Raises: as `deconvolution.tikhonov`; ValueError for a kernel with negative taps, a start that is negative or of
-        another shape, negative damping, less than one step.
-    Differs from the paper: with "zero" the light that leaves the frame is not made up for, as in skimage, whose
-        `richardson_lucy(clip=False)` this then equals.
+    Raises: as `boundary.periodic`; ValueError for a kernel with negative taps, a start that is negative or of another
+        shape, negative damping, fewer than one step.
+    Differs from the paper: with "zero", light that leaves the frame is not compensated; this then equals skimage's
+        `richardson_lucy(clip=False)`.
     """
     _check_steps(steps)
     if boundary not in (*BOUNDARIES, "zero"):
@@ -51,7 +52,7 @@ def richardson_lucy(
     if start.ndim and start.shape != image.shape:
         raise ValueError(f"start {tuple(start.shape)} is neither a number nor of the shape {tuple(image.shape)}")
     if (start < 0).any():
-        raise ValueError("Richardson-Lucy starts from a picture without negative values; clamp it first")
+        raise ValueError("Richardson-Lucy needs a start without negative values; clamp it first")
     x = periodic(start.expand_as(image), kernel, frame)
     outside = kernel.shape if boundary == "zero" else (1, 1)
     size = tuple(n + k - 1 for n, k in zip(y.shape[-2:], outside, strict=True))
@@ -80,26 +81,28 @@ def tv_deconvolution(
     boundary: str = "symmetric",
     log: Callable[[int, float], None] | None = None,
 ) -> Tensor:
-    """The x with the least ½‖k * x − y‖² + weight·Σ|∇x|, which keeps edges (Rudin, Osher, Fatemi 1992), by ADMM.
+    """Minimise ½‖k * x − y‖² + weight·Σ|∇x|, which keeps edges, by ADMM (Rudin et al., Physica D 1992).
 
-    The gradient z = ∇x is split off (Wang, Yang, Yin, Zhang, SIAM J. Imaging Sci. 2008) and tied to x by multipliers
-    (Boyd et al. 2011, §3.1.1): z is shrunk pixel by pixel, and x is one division in the Fourier domain.
+    The gradient z = ∇x is split off (Wang et al., SIAM J. Imaging Sci. 2008) and tied to x by multipliers (Boyd et al.,
+    Foundations and Trends in ML 2011, sec. 3.1.1): z is shrunk pixel by pixel, and x is one division in the Fourier
+    domain.
 
     Args:
         weight: > 0, brightness per unit of gradient; 1e-4 to 1e-3 for noise of a few grey levels.
         coupling: ADMM's ρ divided by the weight: 1 / coupling is the gradient that one step shrinks to zero. It changes
-            the way, not the end. With the defaults photographs end within 1 % of the least objective.
-        boundary: see `deconvolution.periodic`.
-        log: called with the step and the objective after it, on the picture that `periodic` gives, all planes together.
+            the path, not the solution. With the defaults, photographs end within 1 % of the least objective.
+        boundary: see `boundary.periodic`.
+        log: called with each step and the objective after it, on the picture that `periodic` returns, all planes
+            together.
 
     Shapes: image (..., H, W) in [0, 1], kernel (kh, kw) -> (..., H, W), not clamped.
-    Raises: as `deconvolution.tikhonov`; ValueError for a weight or coupling that is not positive, less than one step.
-    Differs from the paper: ρ is fixed, where Wang et al. raise a penalty without multipliers and Chan et al. (IEEE TIP
-        2011) adapt ρ; forward differences of the periodic picture; the edges of one channel do not help another.
+    Raises: as `boundary.periodic`; ValueError for a weight or coupling that is not positive, fewer than one step.
+    Differs from the paper: ρ is fixed, where Wang et al. raise a penalty without multipliers and Chan et al., IEEE TIP
+        2011, adapt ρ; forward differences of the periodic picture; the channels are not coupled.
     """
     _check_steps(steps)
     if not weight > 0:
-        raise ValueError(f"the weight must be positive, got {weight}; for none at all use naive_inverse")
+        raise ValueError(f"weight must be positive, got {weight}; for no penalty use naive_inverse")
     if not coupling > 0:
         raise ValueError(f"coupling must be positive, got {coupling}")
     y = periodic(image, kernel, boundary)
@@ -138,4 +141,4 @@ def _shrink(v: Tensor, threshold: float) -> Tensor:
 
 def _check_steps(steps: int) -> None:
     if steps < 1:
-        raise ValueError(f"needs at least one step, got {steps}")
+        raise ValueError(f"steps must be at least 1, got {steps}")

@@ -1,1 +1,1 @@
-"""Measuring beyond PSNR and SSIM. Import from the modules by name; this file imports nothing."""
+"""Perceptual evaluation. Import from the modules by name; this file imports nothing."""

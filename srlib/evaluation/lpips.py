@@ -1,4 +1,4 @@
-"""LPIPS on VGG16: what a network trained on people's judgements says of two pictures."""
+"""LPIPS on VGG16: a perceptual distance trained on human judgements."""
 
 from collections.abc import Collection, Mapping
 
@@ -14,19 +14,21 @@ LPIPS_LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")  # of VGG
 class LPIPS:
     """Learned perceptual distance of each pair of pictures, v0.1 on VGG16 (Zhang et al., CVPR 2018, eq. 1).
 
-    Each place's channels are made a unit vector; the squared difference is weighted channel by channel, averaged over
-    places and summed over layers. The paper's scaling of [−1, 1] is the normalisation that `VGG` does on [0, 1].
+    The channels at each position are normalised to a unit vector. The squared difference is weighted by channel,
+    averaged over positions and summed over layers. The paper's scaling of [−1, 1] equals `VGG`'s normalisation of
+    [0, 1].
 
     Args:
-        net: is frozen. Default: VGG16 of ImageNet.
-        heads: the weights, {"lin0.model.1.weight": (1, C, 1, 1), …} as published, a layer each. Default: the published.
-        layers: that the heads are for.
+        net: will be frozen. Default: VGG16 with ImageNet weights.
+        heads: the weights, {"lin0.model.1.weight": (1, C, 1, 1), …} as published, one per layer. Default: the published
+            ones.
+        layers: of the heads, in order.
 
     Shapes: a, b (N, 1 or 3, H, W) in [0, 1] -> (N,).
-    Raises: ValueError for heads that do not fit or are negative; WeightsError where a file is missing: it says what
-        to run.
-    Differs from the paper: VGG16 alone; the paper's numbers are often those of AlexNet, and the two do not compare.
-        Meant for measuring: where a place has no active channel, its gradient is huge, as in the authors' code.
+    Raises: ValueError for heads that are missing, negative or of another shape, and for pictures of unequal shapes;
+        WeightsError for a missing weights file, with the command to fetch it.
+    Differs from the paper: VGG16 only; many of the paper's numbers use AlexNet, and the two are not comparable. Meant
+        for evaluation: where no channel is active, the gradient is huge, as in the authors' code.
     """
 
     def __init__(

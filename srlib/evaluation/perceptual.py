@@ -1,4 +1,4 @@
-"""Perceptual evaluation: how an upscaler's pictures look beside the true ones, and whether their colours have moved."""
+"""Perceptual evaluation: the perceptual distance of an upscaler's pictures to the true ones, and their colour shift."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,29 +17,28 @@ Measure = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class PerceptualScores(SetScores):
-    """The perceptual distance and the shift of colour of one upscaler on a set.
+    """The perceptual distance and the colour shift of one upscaler on a set.
 
     Args:
-        measure: the name of the distance; without it its numbers mean nothing.
-        rows: name, distance, and colour_shift: by how much the mean of that channel moved that moved most, 1 for a
-            step of 8 bits.
+        measure: the name of the distance; quote it with every number.
+        rows: name, distance, and colour_shift: the largest change of a channel's mean, in 8-bit levels.
     """
 
     measure: str
 
     @property
     def distance(self) -> float:
-        """Mean of the pictures' distances."""
+        """Mean distance over the pictures."""
         return self.mean("distance")
 
     @property
     def colour_shift(self) -> float:
-        """Mean of the pictures' shifts of colour."""
+        """Mean colour shift over the pictures."""
         return self.mean("colour_shift")
 
     @property
     def worst_colour_shift(self) -> float:
-        """Of the picture whose colours moved most."""
+        """Largest colour shift of any picture."""
         return max(row["colour_shift"] for row in self.rows)
 
     def as_dict(self) -> dict:
@@ -56,17 +55,17 @@ def evaluate_perceptual(
     name: str = perceptual.NAME,
     degrade: Callable[[Tensor], Tensor] | None = None,
 ) -> PerceptualScores:
-    """Degrade each hr to 8 bits, let `net` enlarge it, and compare the two pictures in colour, rounded, border and all.
+    """Degrade each hr, enlarge it with `net`, and compare sr with hr: in colour, at 8 bits, without cropping a border.
 
-    A network for luma gets its chroma as in `inference.upscale`.
+    For a luma network, chroma is enlarged as in `inference.upscale`.
 
     Args:
-        images: pairs (name, hr (1, C, H, W)), cut here to a multiple of the scale.
+        images: pairs (name, hr (1, C, H, W)), cropped here to a multiple of the scale.
         measure: (sr, hr) -> (N,), such as `lpips.LPIPS()`.
-        name: that of the measure.
-        degrade: hr -> lr; default bicubic `resize` by 1/scale.
+        name: of the measure.
+        degrade: hr -> lr, rounded to 8 bits afterwards; default bicubic `resize` by 1/scale.
 
-    Raises: ValueError for an empty set, and as the measure for pictures too small for it, with the picture's name.
+    Raises: ValueError for an empty set, and for a picture that the measure rejects, with its name.
     """
     degrade = degrade or (lambda hr: resize(hr, 1 / net.scale))
     rows = tuple(_rows(net, images, measure, degrade))

@@ -1,8 +1,8 @@
-"""Exercises that answer at once: `check("interpolation-cubic", my_cubic)` says right, or names the mistake.
+"""Exercises with instant feedback: `check("interpolation-cubic", my_cubic)` says that it is right, or explains why not.
 
-An exercise knows the right function and the wrong ones that people write. A learner's function runs on small probes;
-where it is not right but equals a known mistake on every probe, the hint is that mistake's name. The exercises of
-chapter X are the module-level `EXERCISES` of `srlib.exercises.X`.
+An exercise has the reference function and the common mistakes. A learner's function runs on small probes; if it is
+wrong but equals a known mistake on every probe, the hint explains that mistake. The exercises of chapter X are the
+`EXERCISES` of `srlib.exercises.X`.
 """
 
 import importlib
@@ -22,9 +22,9 @@ class Exercise:
 
     Args:
         reference: the right function.
-        probes: tuples of arguments to try it on; small, fixed, and such that no mistake agrees with the reference.
+        probes: tuples of arguments to test with; small, fixed, and such that no mistake agrees with the reference.
         mistakes: hint -> the wrong function it explains. The hint says what was done and why that is wrong.
-        tolerance: largest absolute difference that still counts as right.
+        tolerance: largest absolute difference that counts as right.
     """
 
     reference: Callable
@@ -35,7 +35,7 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Result:
-    """What `check` found; true when the answer is right. A notebook shows the sentence."""
+    """The result of `check`; true if the answer is right. A notebook shows the hint."""
 
     name: str
     passed: bool
@@ -48,11 +48,11 @@ class Result:
         return f"{'✓' if self.passed else '✗'} {self.name}: {self.hint}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>"  # a paragraph wraps; plain output would run out of the page
+        return f"<p>{escape(repr(self))}</p>"  # a paragraph wraps; plain output would run off the page
 
 
 def names() -> list[str]:
-    """All exercises, as "chapter-task", in the order of the files."""
+    """All exercises, as "chapter-task", sorted by chapter."""
     chapters = sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py"))
     return [f"{chapter}-{task}" for chapter in chapters for task in _chapter(chapter)]
 
@@ -60,7 +60,7 @@ def names() -> list[str]:
 def find(name: str) -> Exercise:
     """The exercise called "chapter-task".
 
-    Raises: ValueError that lists the names there are.
+    Raises: ValueError for an unknown name; the message lists all names.
     """
     chapter, _, task = name.partition("-")
     known = _chapter(chapter) if (Path(__file__).parent / f"{chapter}.py").is_file() else {}
@@ -70,13 +70,13 @@ def find(name: str) -> Exercise:
 
 
 def check(name: str, answer: Callable) -> Result:
-    """Try `answer` on the exercise's probes and say what is right or wrong with it, in one sentence.
+    """Test `answer` on the exercise's probes and say in one sentence whether it is right, or what is wrong.
 
     Args:
-        name: "chapter-task", as the exercise's text gives it.
-        answer: the function you wrote. What it raises becomes part of the hint.
+        name: "chapter-task", as given in the exercise's text.
+        answer: the function you wrote. An exception that it raises becomes part of the hint.
 
-    Raises: ValueError for an unknown name, TypeError when `answer` is not a function.
+    Raises: ValueError for an unknown name; TypeError if `answer` is not a function.
     """
     exercise = find(name)
     if not callable(answer):
@@ -102,7 +102,7 @@ def _chapter(chapter: str) -> dict[str, Exercise]:
 
 
 def _copy(probe: tuple) -> tuple:
-    """Fresh arguments, generators included: an answer may write into them."""
+    """A copy of the arguments, generators included, since an answer may modify them."""
 
     def fresh(value: Any) -> Any:
         if isinstance(value, torch.Generator):
@@ -115,13 +115,13 @@ def _copy(probe: tuple) -> tuple:
 
 
 def _run(answer: Callable, probe: tuple) -> list[Tensor] | str:
-    """What the answer returns, as tensors, or a hint why that cannot be compared."""
+    """The answer's result as tensors, or a hint why it cannot be compared."""
     arguments = _copy(probe)
     try:
         value = answer(*arguments)
     except NotImplementedError:
         return "not written yet: replace the line that raises NotImplementedError."
-    except Exception as error:  # a learner's function may raise anything; it is the hint, and nothing is hidden
+    except Exception as error:  # a learner's function may raise anything, and the hint shows it
         return f"your function raised {type(error).__name__}: {' '.join(str(error).split())}"
     if value is None or value is Ellipsis:
         return "your function returned nothing: is the return missing?"
@@ -158,7 +158,7 @@ def _agree(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: flo
 
 
 def _first_difference(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float) -> str:
-    """What differs, for an answer that is wrong in a way nobody has described yet."""
+    """The first difference, for an answer that matches no known mistake."""
     for mine, right in zip(got, expected, strict=True):
         if len(mine) != len(right):
             return f"your function returned {len(mine)} value(s), expected {len(right)}."

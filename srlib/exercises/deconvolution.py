@@ -1,4 +1,4 @@
-"""Exercises of the chapter on deconvolution: response, Wiener, Richardson–Lucy, the choice of a weight, shrinkage."""
+"""Exercises on deconvolution: transfer function, Wiener, Richardson–Lucy, choice of the weight, shrinkage."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from srlib.deconvolution.boundary import transfer
 from srlib.degradations import Blur
 from srlib.exercises import Exercise
 
-_TINY = 1e-12  # the light that a dark place is given before a division
+_TINY = 1e-12  # lower bound on light, against division by zero
 
 
 def cutoff(sigma: float, factor: float) -> float:
@@ -24,7 +24,7 @@ def cutoff(sigma: float, factor: float) -> float:
 
 
 def response(kernel: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Real and imaginary part of the whole DFT of a kernel of sum one with its centre at (0, 0).
+    """Real and imaginary part of the full DFT of a kernel, normalised to sum one, with its centre at (0, 0).
 
     Shapes: kernel (kh, kw), both odd, of any sum -> two of (H, W) for size = (H, W).
     """
@@ -91,10 +91,10 @@ def _stepped(step: Callable, turn: bool = True) -> Callable:
 
 
 def chosen_weight(y: Tensor, kernel: Tensor, noise: float, weights: Sequence[float]) -> float:
-    """The largest weight of `tikhonov` whose result, blurred again, is within `noise` of y (Morozov 1966).
+    """The largest weight of `tikhonov` whose result, blurred again, is within `noise` of y (Morozov, Doklady 1966).
 
     Args:
-        noise: σ; the difference is measured as the root of its mean square.
+        noise: σ; the difference is measured by its root mean square.
 
     Shapes: y (1, 1, H, W), kernel (kh, kw), the blur wrapped around.
     """
@@ -121,7 +121,7 @@ def _largest(measure: Callable[[Tensor], float], again: bool = True) -> Callable
 
 
 def shrink(v: Tensor, threshold: float) -> Tensor:
-    """Each gradient vector shorter by `threshold`, those that are shorter than that become zero.
+    """Shorten each gradient vector by `threshold`; vectors shorter than that become zero.
 
     Shapes: (2, H, W) -> (2, H, W).
     """
@@ -159,7 +159,7 @@ EXERCISES: dict[str, Exercise] = {
             "this is log10; the exponential is undone by the natural logarithm, math.log.": (
                 lambda sigma, factor: math.sqrt(math.log10(factor) / 2) / (math.pi * sigma)
             ),
-            "the root is missing: the frequency stands squared in the exponent.": (
+            "the root is missing: the exponent contains the squared frequency.": (
                 lambda sigma, factor: math.log(factor) / 2 / (math.pi * sigma) ** 2
             ),
             "in radians per pixel: divide by 2π for cycles.": lambda s, factor: math.sqrt(2 * math.log(factor)) / s,
@@ -191,10 +191,10 @@ EXERCISES: dict[str, Exercise] = {
         filtered,
         [(_noise(12, 15), _SKEW, 0.05), (_noise(11, 9), _WIDE, 0.4)],
         {
-            "the conjugate is missing: only H* turns the phase back.": _divided(lambda h, r: h / (h.abs() ** 2 + r)),
+            "the conjugate is missing: only H* undoes the phase.": _divided(lambda h, r: h / (h.abs() ** 2 + r)),
             "|H| in the denominator where |H|² belongs.": _divided(lambda h, r: h.conj() / (h.abs() + r)),
             "upside down: more noise must mean a larger denominator.": _divided(lambda h, r: _right_gain(h, 1 / r)),
-            "the ratio was added to H itself. Multiply above and below by H* first.": _divided(
+            "the ratio was added to H itself. Multiply numerator and denominator by H* first.": _divided(
                 lambda h, r: 1 / (h + r)
             ),
             "the ratio is missing: this is the naive inverse.": lambda y, k, r: fourier.naive_inverse(y, k, "periodic"),
@@ -207,18 +207,18 @@ EXERCISES: dict[str, Exercise] = {
         lucy,
         [(_dark(1, 2, 14, 17), _SKEW, 3), (_dark(2, 1, 12, 13), _WIDE, 2)],
         {
-            "the way back needs the turned kernel, k.flip(0, 1): light goes back to where it came from.": _stepped(
+            "blur the ratio with the turned kernel, k.flip(0, 1): light goes back to where it came from.": _stepped(
                 lambda x, y, blur, back: x * back(y / blur(x).clamp_min(_TINY)), turn=False
             ),
             "upside down: the ratio is y over the blurred x.": _stepped(lambda x, y, blur, back: x * back(blur(x) / y)),
-            "this adds the corrections, and light can become negative. Multiply by the ratio's way back.": _stepped(
+            "this adds the corrections, and light can become negative. Multiply by the back-projected ratio.": _stepped(
                 lambda x, y, blur, back: x + back(y - blur(x))
             ),
-            "0/0: where all is dark the blurred x is zero. Clamp it, blurred.clamp_min(1e-12).": _stepped(
+            "0/0: where everything is dark, the blurred x is zero. Clamp it, blurred.clamp_min(1e-12).": _stepped(
                 lambda x, y, blur, back: x * back(y / blur(x))
             ),
-            "the ratio was not blurred on its way back: each pixel of x touches many of y, and hears the mean of "
-            "their ratios.": _stepped(lambda x, y, blur, back: x * y / blur(x).clamp_min(_TINY)),
+            "the ratio was not blurred on its way back: each pixel of x contributes to many of y, and needs the mean "
+            "of their ratios.": _stepped(lambda x, y, blur, back: x * y / blur(x).clamp_min(_TINY)),
         },
     ),
     "weight": Exercise(
@@ -227,11 +227,11 @@ EXERCISES: dict[str, Exercise] = {
         {
             "the smallest weight always has the smallest residual: it fits the noise too. Take the largest whose "
             "residual is within the noise.": lambda y, kernel, noise, weights: min(weights),
-            "the smallest weight above the noise; it already misses y by more than the noise explains. Take the "
-            "one before.": lambda y, kernel, noise, weights: min(
+            "the smallest weight above the noise: its residual is larger than the noise explains. Take the one "
+            "before.": lambda y, kernel, noise, weights: min(
                 w for w, residual in _residuals(y, kernel, weights) if _rms(residual) > noise
             ),
-            "the result was compared with y without blurring it again: sharpening is then taken for misfit.": _largest(
+            "the result was compared with y without blurring it again, so the sharpening counts as misfit.": _largest(
                 _rms, again=False
             ),
             "the mean square is a variance; take its root.": _largest(lambda residual: residual.square().mean().item()),
@@ -252,7 +252,7 @@ EXERCISES: dict[str, Exercise] = {
             "hard threshold: long vectors must become shorter too, by the threshold.": lambda v, t: (
                 v * (v.norm(dim=0) > t)
             ),
-            "short vectors turned round: a length cannot fall below zero. Clamp it there.": (
+            "short vectors are turned round: a length cannot be negative. Clamp it at zero.": (
                 lambda v, threshold: v * (1 - threshold / v.norm(dim=0).clamp_min(_TINY))
             ),
         },

@@ -1,4 +1,4 @@
-"""Exercises of the chapter on degradations: blur, the model, the shift, patch pairs, the benchmarks' rule."""
+"""Exercises on degradations: blur, the degradation model, the shift, patch pairs, the benchmarks' downscaling."""
 
 from collections.abc import Callable
 
@@ -59,7 +59,7 @@ def _wrong(order: str, keep: Callable[[int], int] = lambda scale: scale // 2, dr
 
 
 def shift(scale: int) -> float:
-    """How far right of its place, in HR pixels, the scene lies in an aligned enlargement of x[::scale]."""
+    """How far to the right, in HR pixels, the scene is shifted in an aligned enlargement of x[::scale]."""
     return (scale - 1) / 2
 
 
@@ -129,8 +129,8 @@ EXERCISES: dict[str, Exercise] = {
             "zeros around the picture: they darken its border. Mirror it instead.": _convolved("constant"),
             "circular borders: what leaves at the right comes in at the left, as through the FFT. Mirror the "
             "border instead.": _convolved("circular"),
-            "this mirror leaves the outer pixel out (mode 'reflect': 2 1 | 0 1 2). It stands at the edge of "
-            "the outer pixel, so that one comes twice: 1 0 | 0 1 2.": _convolved("reflect"),
+            "this mirror leaves the outer pixel out (mode 'reflect': 2 1 | 0 1 2). The mirror belongs at the "
+            "edge of the outer pixel, which then comes twice: 1 0 | 0 1 2.": _convolved("reflect"),
             "the outer pixel is repeated (mode 'replicate': 0 0 | 0 1 2). A mirror shows its neighbour too: "
             "1 0 | 0 1 2.": _convolved("replicate"),
             "the kernel is not normalised: its weights sum to more than one, so the picture got brighter. "
@@ -146,9 +146,9 @@ EXERCISES: dict[str, Exercise] = {
             (_noise(2, 3, 15, 15), _TALL / _TALL.sum(), 5, 0.02, torch.Generator().manual_seed(6)),
         ],
         {
-            "the noise came before the blur, which smoothed it away. The lens blurs light; noise is born "
-            "behind it, in the sensor.": _wrong("nbd"),
-            "the noise was drawn on the HR grid, before ↓, and most of it thrown away. Draw it last: "
+            "the noise came before the blur, which smoothed it away. The lens blurs light; noise arises "
+            "after it, in the sensor.": _wrong("nbd"),
+            "the noise was drawn on the HR grid, before ↓, and most of it was discarded. Draw it last: "
             "torch.randn(lr.shape, generator=rng).": _wrong("bnd"),
             "decimated before the blur: the aliases are there already, and the kernel, given in HR pixels, "
             "is now scale times too wide.": _wrong("dbn"),
@@ -180,11 +180,11 @@ EXERCISES: dict[str, Exercise] = {
             "at scale / 2.": lambda scale: 0,
             "the sign: the kept pixel lies left of the middle of its block and is drawn in the middle, so "
             "the scene moves to the right.": lambda scale: (1 - scale) / 2,
-            "that is the way to the last pixel of the block; to its middle is half of it.": lambda scale: scale - 1,
-            "whole pixels only: // rounds down, and at even scales the shift has a half.": (
+            "that is the distance to the last pixel of the block; its middle is half as far.": lambda scale: scale - 1,
+            "whole pixels only: // rounds down, and at even scales the shift is a half-integer.": (
                 lambda scale: (scale - 1) // 2
             ),
-            "half a pixel is right for scale 2 alone: the shift grows with the scale.": lambda scale: 0.5,
+            "half a pixel is right for scale 2 alone; the shift grows with the scale.": lambda scale: 0.5,
         },
     ),
     "pair": Exercise(
@@ -201,10 +201,10 @@ EXERCISES: dict[str, Exercise] = {
             "lr and hr were turned by different k: one k belongs to the pair.": _turned(
                 dihedral, lambda x, k: dihedral(x, (k + 1) % 8)
             ),
-            "the inverse was used for hr. Six of the eight undo themselves, but the two quarter turns then "
-            "go opposite ways.": _turned(dihedral, inverse_dihedral),
-            "the inverse was used for lr. Six of the eight undo themselves, but the two quarter turns then "
-            "go opposite ways.": _turned(inverse_dihedral, dihedral),
+            "the inverse was used for hr. Six of the eight are their own inverse, but the two quarter turns "
+            "then go opposite ways.": _turned(dihedral, inverse_dihedral),
+            "the inverse was used for lr. Six of the eight are their own inverse, but the two quarter turns "
+            "then go opposite ways.": _turned(inverse_dihedral, dihedral),
             "hr was cut at LR coordinates: multiply top and left by the scale.": _same_corner,
             "turned first and cut afterwards: (top, left) then names another place. Cut first.": (
                 lambda lr, hr, *rest: patch_pair(dihedral(lr, rest[-1]), dihedral(hr, rest[-1]), *rest[:3], 0)
@@ -229,7 +229,7 @@ EXERCISES: dict[str, Exercise] = {
             ),
             "the mean of each block is the box kernel: aligned, but it lets more aliases through than the "
             "cubic.": lambda hr, scale: F.avg_pool2d(hr, scale),
-            "rounded to 8 bits, as a file would be. Here return what the rule gives, in floats.": (
+            "rounded to 8 bits, as a file would be. Return floats, not rounded, here.": (
                 lambda hr, scale: (benchmark(hr, scale).clamp(0, 1) * 255).round() / 255
             ),
         },

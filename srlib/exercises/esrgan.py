@@ -1,4 +1,4 @@
-"""Exercises of the chapter on ESRGAN: dense block, relativistic loss, mixed weights, the choice of α, a sample."""
+"""Exercises on ESRGAN: dense block, relativistic loss, network interpolation, the choice of α, a posterior sample."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ Layer = tuple[Tensor, Tensor]
 
 
 def dense(x: Tensor, layers: Sequence[Layer]) -> Tensor:
-    """The dense block of ESRGAN: x + 0.2 · the last of convolutions that are each given all before them.
+    """The dense block of ESRGAN: x + 0.2 · the last convolution, where each takes all results before it.
 
     Shapes: x (N, C, h, w); layers: pairs (weight, bias) of 3×3 convolutions, the last returns C maps -> as x.
     """
@@ -42,7 +42,7 @@ def _dense(
 
 
 def choose(alphas: Sequence[float], psnr: Sequence[float], distance: Sequence[float], most: float) -> float:
-    """The α of the smallest distance among those whose PSNR is at most `most` dB below that of α = 0."""
+    """The α with the smallest distance among those whose PSNR is at most `most` dB below that of α = 0."""
     return _chosen(lambda a, p, d, start: (d,), lambda p, start, most: p >= start - most)(alphas, psnr, distance, most)
 
 
@@ -62,7 +62,7 @@ def _allowed(p: float, start: float, most: float) -> bool:
 
 
 def interpolate_weights(a: Sequence[Tensor], b: Sequence[Tensor], alpha: float) -> tuple[Tensor, ...]:
-    """(1 − α)·a + α·b, tensor by tensor; integers are those of the nearer list, a's at ½."""
+    """(1 − α)·a + α·b, tensor by tensor; integers are taken from the nearer list, from a at ½."""
     return _mixed(lambda p, q, alpha: (1 - alpha) * p + alpha * q)(a, b, alpha)
 
 
@@ -85,7 +85,7 @@ def _right_mix(p: Tensor, q: Tensor, alpha: float) -> Tensor:
 
 
 def posterior_sample(y: Tensor, sigma: float, z: Tensor) -> Tensor:
-    """A draw from what x can be, given y = x + σ·noise, where x and z are standard normal.
+    """A sample of x from its posterior given y = x + σ·noise, where x and z are standard normal.
 
     Shapes: y and z of one shape -> the same.
     """
@@ -94,9 +94,9 @@ def posterior_sample(y: Tensor, sigma: float, z: Tensor) -> Tensor:
 
 
 def price(k: float) -> float:
-    """In dB: what the statistics of the truth cost, at least, where the mean has explained the share k of the variance.
+    """The least cost in dB of matching the truth's statistics, where the mean explains the share k of the variance.
 
-    The estimate x̂ = y·√k in place of k·y, for x and y = x + n Gaussian: 2 (1 − √k) in place of 1 − k.
+    For Gaussian x and y = x + n, the estimate is x̂ = y·√k instead of k·y, with error 2 (1 − √k) instead of 1 − k.
     """
     return 10 * math.log10(2 / (1 + math.sqrt(k)))
 
@@ -134,7 +134,7 @@ EXERCISES: dict[str, Exercise] = {
             "the last convolution has an activation too. It must be able to subtract, so it has none.": _dense(
                 last=lambda y: F.leaky_relu(y, 0.2)
             ),
-            "this is ReLU: below zero, ESRGAN keeps a fifth.": _dense(slope=0.0),
+            "this is ReLU: below zero, ESRGAN has the slope 0.2.": _dense(slope=0.0),
             "the slope is torch's default 0.01; ESRGAN has 0.2.": _dense(slope=0.01),
             "the newest maps were put first. The weights expect x first, then the layers in their order.": _dense(
                 newest_first=True
@@ -155,13 +155,13 @@ EXERCISES: dict[str, Exercise] = {
                 lambda real, fake: 2 * relativistic_d(real, fake)
             ),
             "the roles are exchanged: this is what the generator minimises.": lambda r, f: relativistic_d(f, r),
-            "the mean of its own kind was subtracted: real is compared with fake, and fake with real.": (
+            "the mean of its own kind was subtracted: compare real with fake, and fake with real.": (
                 lambda real, fake: 0.5 * bce_d(real - real.mean(), fake - fake.mean())
             ),
-            "each true picture was compared with one made one. Compare it with their mean.": (
+            "each real picture was compared with a single fake. Compare it with the mean of the fakes.": (
                 lambda real, fake: 0.5 * bce_d(real - fake, fake - real)
             ),
-            "the sigmoid was taken before the difference: differences are of logits.": (
+            "the sigmoid was taken before the difference: subtract logits.": (
                 lambda real, fake: (
                     0.5 * bce_d(real.sigmoid() - fake.sigmoid().mean(), fake.sigmoid() - real.sigmoid().mean())
                 )
@@ -175,13 +175,13 @@ EXERCISES: dict[str, Exercise] = {
             "α = 0 must be the first network and α = 1 the second; here it is the other way round.": (
                 lambda a, b, alpha: interpolate_weights(b, a, alpha)
             ),
-            "integers were mixed and are no integers any more. A count is taken from the nearer network.": _mixed(
+            "integers were mixed and are not integers any more. Take a count from the nearer network.": _mixed(
                 _right_mix, _right_mix
             ),
             "integers were mixed and rounded: a count that neither network has. Take the nearer one's.": _mixed(
                 _right_mix, lambda p, q, alpha: _right_mix(p.double(), q.double(), alpha).round()
             ),
-            "integers always come from the first network, also where the second is nearer.": _mixed(
+            "integers always come from the first network, even if the second is nearer.": _mixed(
                 _right_mix, lambda p, q, alpha: p
             ),
             "this adds α·b to all of a: the weights of the two must sum to one.": _mixed(
@@ -206,10 +206,8 @@ EXERCISES: dict[str, Exercise] = {
             "the loss was counted from the best PSNR. Here that is not the one at α = 0.": _chosen(
                 lambda a, p, d, start: (d,), _allowed, lambda alphas, psnr: max(psnr)
             ),
-            "this is the largest distance; it is a distance, so small is good.": _chosen(
-                lambda a, p, d, start: (-d,), _allowed
-            ),
-            "this is the best PSNR. It was a bound; what is sought is the smallest distance.": _chosen(
+            "this is the largest distance; smaller is better.": _chosen(lambda a, p, d, start: (-d,), _allowed),
+            "this is the best PSNR. It was only a bound; return the α with the smallest distance.": _chosen(
                 lambda a, p, d, start: (-p,), _allowed
             ),
         },
@@ -219,16 +217,16 @@ EXERCISES: dict[str, Exercise] = {
         [(_noise(5), 0.5, _noise(5).flip(0)), (_noise(2, 3), 2.0, _noise(3, 2).T)],
         {
             "this is the mean alone: nothing was drawn.": lambda y, sigma, z: y / (1 + sigma**2),
-            "y itself is no estimate of the mean: it holds the noise. Shrink it by k = 1 / (1 + σ²).": (
+            "y itself is no estimate of the mean: it contains the noise. Shrink it by k = 1 / (1 + σ²).": (
                 lambda y, sigma, z: y + math.sqrt(1 - 1 / (1 + sigma**2)) * z
             ),
-            "noise of the variance of y's noise was added. What is not known of x has the variance 1 − k.": (
+            "noise with the variance of y's noise was added. The unknown part of x has the variance 1 − k.": (
                 lambda y, sigma, z: y / (1 + sigma**2) + sigma * z
             ),
             "1 − k is the variance; z is multiplied by its root.": (
                 lambda y, sigma, z: y / (1 + sigma**2) + (1 - 1 / (1 + sigma**2)) * z
             ),
-            "√k is what the mean explains. What is left, and what z must add, is √(1 − k).": (
+            "√k is what the mean explains. The rest, which z must add, is √(1 − k).": (
                 lambda y, sigma, z: y / (1 + sigma**2) + z / math.sqrt(1 + sigma**2)
             ),
             "this is the stretched mean √k·y: it has the right variance, but it is no draw from the posterior.": (
@@ -241,7 +239,7 @@ EXERCISES: dict[str, Exercise] = {
         [(0.0,), (0.3,), (1.0,), (0.81,)],
         {
             "a ratio, not decibels: 10 log₁₀ of it.": lambda k: 2 / (1 + math.sqrt(k)),
-            "the posterior's sample costs a factor 2 for every k; the stretched mean √k·y costs less.": (
+            "a posterior sample costs a factor 2 for every k; the stretched mean √k·y costs less.": (
                 lambda k: 10 * math.log10(2)
             ),
             "20 log₁₀ is for amplitudes; these are mean squares.": lambda k: 20 * math.log10(2 / (1 + math.sqrt(k))),

@@ -1,4 +1,4 @@
-"""Exercises of the chapter on fully convolutional networks: field of view, cost, tiles, the best guess."""
+"""Exercises on fully convolutional networks: receptive field, cost, tiles, the best guess."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from srlib.models.fcn import ESPCN
 
 
 def receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
-    """Side of the square of input pixels that one output pixel can see, 1 + Σ (k − 1) · (strides before)."""
+    """Side of the receptive field, the input pixels that an output pixel sees: 1 + Σ (k − 1) · (strides before)."""
     return _field(kernels, strides)
 
 
@@ -32,7 +32,7 @@ def _field(
 
 
 def cost(kernels: Sequence[int], maps: Sequence[int], scale: int, last: bool) -> float:
-    """Multiply-adds per output pixel of a stack of convolutions that is enlarged before it, or after it by a shuffle.
+    """Multiply-adds per output pixel of a stack of convolutions, with the enlargement before it or a shuffle after it.
 
     Args:
         maps: of the input and after each layer; with `last`, the last layer makes scale² times as many.
@@ -57,7 +57,7 @@ def _cost(
 
 
 def stitch(net: nn.Module, lr: Tensor, tile: int, overlap: int) -> Tensor:
-    """`net(lr)` in tiles, each computed with `overlap` lr pixels more on every side where the picture has them.
+    """`net(lr)` in tiles, each computed with `overlap` more lr pixels on every side, clipped to the picture.
 
     Shapes: lr (N, C, h, w) -> (N, C, s·h, s·w).
     """
@@ -71,7 +71,7 @@ def _places(lr: Tensor, tile: int) -> list[tuple[int, int]]:
 
 @torch.no_grad()
 def _pasted(net: nn.Module, lr: Tensor, tile: int, overlap: int, mean: bool = False) -> Tensor:
-    """Whole pieces, laid over one another or averaged where they meet."""
+    """Whole pieces, pasted over one another or averaged where they overlap."""
     s, sr, count = net.scale, None, None
     for top, left in _places(lr, tile):
         first, start = max(0, top - overlap), max(0, left - overlap)
@@ -87,7 +87,7 @@ def _pasted(net: nn.Module, lr: Tensor, tile: int, overlap: int, mean: bool = Fa
 
 @torch.no_grad()
 def _padded(mode: str) -> Callable[[nn.Module, Tensor, int, int], Tensor]:
-    """Every tile has its overlap on all four sides; beyond the picture it is made up."""
+    """Every tile has its overlap on all four sides; beyond the picture it is padded."""
 
     def wrong(net: nn.Module, lr: Tensor, tile: int, overlap: int) -> Tensor:
         wide = F.pad(lr, [overlap] * 4, mode=mode)
@@ -115,12 +115,12 @@ def _dropped(net: nn.Module, lr: Tensor, tile: int, overlap: int) -> Tensor:
 
 
 def best_guess(values: Sequence[float], probabilities: Sequence[float], weight: float) -> float:
-    """The x with the least Σ p · ((1 − weight) · (x − v)² + weight · |x − v|)."""
+    """The x that minimises Σ p · ((1 − weight) · (x − v)² + weight · |x − v|)."""
     return _guess(values, probabilities, weight)
 
 
 def _guess(values: Sequence[float], probabilities: Sequence[float], weight: float, factor: float = 2.0) -> float:
-    """Where the derivative changes its sign, by halving."""
+    """The zero of the derivative, by bisection."""
     low, high = min(values), max(values)
     for _ in range(60):
         x = (low + high) / 2
@@ -136,7 +136,7 @@ def _blend(values: Sequence[float], probabilities: Sequence[float], weight: floa
 
 
 def _net(scale: int) -> ESPCN:
-    """A small network with weights of its own and biases, so that padding shows."""
+    """A small network with random weights and biases, so that padding makes a difference."""
     rng = torch.Generator().manual_seed(scale)
     net = ESPCN(scale=scale, width=8)
     with torch.no_grad():
@@ -161,7 +161,7 @@ EXERCISES: dict[str, Exercise] = {
             ),
             "the strides are left out: behind a layer of stride 2, a step of one pixel is a step of two in the "
             "input.": lambda k, s: _field(k, [1] * len(s)),
-            "a layer's own stride was counted for itself. It says how far apart its results lie, so it widens only "
+            "a layer's own stride was counted for itself. It is the distance between its outputs, so it widens only "
             "the layers after it.": lambda k, s: _field(k, s, own=True),
             "each layer adds k times the step; its first pixel was counted already, so it adds k − 1.": (
                 lambda k, s: _field(k, s, grow=lambda kernel: kernel)
@@ -219,14 +219,14 @@ EXERCISES: dict[str, Exercise] = {
             "neighbour. Cut the overlap off first.": _pasted,
             "the pieces were averaged where they overlap: half of the error of each seam is still there. Keep each "
             "pixel from the one tile it belongs to.": lambda *given: _pasted(*given, mean=True),
-            "beyond the border of the picture zeros were put in. The network does so by itself, in every layer, "
-            "and that is not the same: clip the wider tile to the picture.": _padded("constant"),
+            "beyond the border of the picture zeros were put in. The network pads with zeros in every layer, which is "
+            "not the same: clip the wider tile to the picture.": _padded("constant"),
             "the picture was mirrored beyond its border. That may even look better, but it is not net(lr): clip the "
             "wider tile to the picture.": _padded("reflect"),
-            "the last tiles, which are smaller than the others, are missing. Go on to the end: range(0, height, "
+            "the last tiles, which are smaller than the others, are missing. Continue to the end: range(0, height, "
             "tile).": _dropped,
-            "this is the network on the whole picture. Right, but it needs all the memory at once; with these "
-            "overlaps the tiles differ from it a little.": lambda net, lr, tile, overlap: stitch(net, lr, 10**6, 0),
+            "this is the network on the whole picture. That is right, but it needs all the memory at once; with these "
+            "overlaps, tiles differ from it slightly.": lambda net, lr, tile, overlap: stitch(net, lr, 10**6, 0),
         },
         tolerance=1e-5,
     ),
@@ -243,14 +243,12 @@ EXERCISES: dict[str, Exercise] = {
             "this is the median: the squared error was left out.": lambda v, p, w: _guess(v, p, 1.0),
             "mean and median were mixed. The minimum of a sum is not the sum of the minima: add the losses, then look "
             "for the minimum.": _blend,
-            "the weight stands at the wrong loss: (1 − weight) belongs to the square.": lambda v, p, w: _guess(
-                v, p, 1 - w
-            ),
+            "the weight is on the wrong loss: (1 − weight) belongs to the square.": lambda v, p, w: _guess(v, p, 1 - w),
             "the derivative of (x − v)² is 2 (x − v): the 2 is missing.": lambda v, p, w: _guess(v, p, w, factor=1.0),
-            "the probabilities were left out; each answer was counted alike.": (
+            "the probabilities were left out; every answer counted the same.": (
                 lambda v, p, w: _guess(v, [1 / len(v)] * len(v), w)
             ),
-            "this is the most probable answer. It is what we would like to see, and neither loss asks for it.": (
+            "this is the most probable answer. It is what we would like to see, but neither loss is minimal there.": (
                 lambda v, p, w: v[max(range(len(v)), key=lambda i: p[i])]
             ),
         },

@@ -1,4 +1,4 @@
-"""The exercises of the chapter on interpolation."""
+"""Exercises on interpolation: the cubic kernel, a row, shrinking, which library, linear light."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,18 +16,18 @@ def _cubic(t: Tensor, a: float) -> Tensor:
 
 
 def _endless(t: Tensor, a: float) -> Tensor:
-    """Both pieces, but the far one does not end at 2."""
+    """Both pieces of the cubic, but the far one does not end at 2."""
     near, far = (a + 2) * t**3 - (a + 3) * t**2 + 1, a * (t - 1) * (t - 2) ** 2
     return torch.where(t <= 1, near, far)
 
 
 def _centres(n: int, s: int, centre: float = 0.5) -> Tensor:
-    """Where the s·n new pixels are, in old ones, when a sample stands at `centre` of its pixel."""
+    """Positions of the s·n new pixels, in old pixels, if a sample lies at `centre` of its pixel."""
     return (torch.arange(n * s, dtype=torch.float64) + centre) / s - centre
 
 
 def _linear(y: Tensor, u: Tensor, ends: str = "keep") -> Tensor:
-    """Straight lines between the samples of a row, read at u; `ends` says what is done beyond the ends."""
+    """Linear interpolation of a row at positions u; `ends` is the treatment beyond its ends."""
     last = len(y) - 1
     left = (u.trunc() if ends == "truncate" else u.floor()).long()
     left = left.clamp(0, last - 1) if ends == "extend" else left
@@ -61,7 +61,7 @@ def _shrink_torch(image: Tensor, factor: int, antialias: bool = False) -> Tensor
 
 
 class _BlackBox:
-    """A row enlarged four times by a cubic, clamped as an 8-bit file would be."""
+    """Enlarge a row four times by a cubic and clamp it, as in an 8-bit file."""
 
     def __init__(self, a: float):
         self.kernel = cubic(a)
@@ -72,7 +72,7 @@ class _BlackBox:
 
 
 def _detective(enlarge: _BlackBox, ground: float = 0.5, height: float = 0.25, centre: float = 0.5) -> Tensor:
-    """The a that explains best what becomes of one bright pixel: k = k₀ + a·k₁, least squares."""
+    """The a that best explains the result for one bright pixel: k = k₀ + a·k₁, by least squares."""
     row = torch.full((9,), ground, dtype=torch.float64)
     row[4] = ground + height
     answer, distance = (enlarge(row) - ground) / height, _centres(9, 4, centre) - 4
@@ -112,7 +112,7 @@ _CUBIC = Exercise(
         "the kernel is even, but yours is 0 for negative distances: take |t| first.": lambda t, a: (
             _cubic(t, a) * (t >= 0)
         ),
-        "your far piece goes on beyond 2: a kernel must end, so return 0 for |t| ≥ 2.": lambda t, a: _endless(
+        "your far piece continues beyond 2: a kernel must end, so return 0 for |t| ≥ 2.": lambda t, a: _endless(
             t.abs(), a
         ),
         "you left out the far piece: from 1 to 2 the kernel is not 0.": lambda t, a: _cubic(t, a) * (t.abs() <= 1),
@@ -130,7 +130,7 @@ _ROW = Exercise(
         (torch.tensor([0.9, 0.1, 0.7], dtype=torch.float64), 4),
     ],
     {
-        "half-pixel shift: you read at u = i/s, but a sample stands in the middle of its pixel, which makes "
+        "half-pixel shift: you read at u = i/s, but a sample lies in the middle of its pixel, which makes "
         "u = (i + ½)/s − ½.": partial(_row, centre=0.0),
         "your first and last value are those of the row: that is align_corners, which stretches the picture. Let the "
         "borders agree: u = (i + ½)/s − ½.": _row_corners,

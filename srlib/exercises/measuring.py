@@ -1,4 +1,4 @@
-"""Exercises of the chapter on measuring: PSNR, the papers' protocol, means, shifts, structure."""
+"""Exercises on measuring: PSNR, the papers' protocol, mean over a set, shifts, the structure term of SSIM."""
 
 import math
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _LEVELS = 20 * math.log10(255)
 
 
 def _pair(seed: int, *shape: int, error: float) -> tuple[Tensor, Tensor]:
-    """(sr, hr): hr shows soft spots, and the error of sr grows to the right and from picture to picture."""
+    """(sr, hr): hr is smooth, and the error of sr grows to the right and from picture to picture."""
     rng = torch.Generator().manual_seed(seed)
     count, channels, height, width = shape
     coarse = torch.rand(count, channels, height // 4 + 1, width // 4 + 1, generator=rng)
@@ -132,7 +132,7 @@ _MEAN = Exercise(
         )
     ],
     mistakes={
-        "that is the PSNR of the mean error, which the worst picture rules: average the PSNRs.": (
+        "that is the PSNR of the mean error, which the worst picture dominates: average the PSNRs.": (
             lambda pairs: -10 * _errors(pairs).mean().log10()
         ),
         "that pools the pixels of all pictures, so large ones count for more: average the PSNRs.": (
@@ -150,7 +150,7 @@ _SHIFTS = range(-2, 3)
 
 
 def _overlap(sr: Tensor, hr: Tensor, down: int, right: int) -> Tensor:
-    """PSNR of the part that both show when sr is moved by (down, right)."""
+    """PSNR of the overlap of sr, moved by (down, right), with hr."""
     height, width = hr.shape[-2:]
     moved = sr[..., max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
     below = hr[..., max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
@@ -162,7 +162,7 @@ def _best(sr: Tensor, hr: Tensor, shifts: Iterable[int] = _SHIFTS) -> Tensor:
 
 
 def _fixed(sr: Tensor, hr: Tensor, border: int, roll: bool = True) -> Tensor:
-    """The best of 25 when each shift is compared on the same part, whatever came in from outside."""
+    """The best of 25 shifts, all compared on the same part, including what came in from outside."""
     padded = sr if roll else F.pad(sr, (2, 2, 2, 2))
     place = (slice(None), slice(None)) if roll else (slice(2, -2), slice(2, -2))
     moved = [padded.roll(shift, (-2, -1))[(..., *place)] for shift in product(_SHIFTS, _SHIFTS)]

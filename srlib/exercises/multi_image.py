@@ -1,4 +1,4 @@
-"""Exercises of the chapter on many images: phase correlation, shift-and-add, an adjoint, phases, a median."""
+"""Exercises on multi-image super-resolution: phase correlation, shift-and-add, an adjoint, phases, a median."""
 
 from collections.abc import Callable
 
@@ -28,7 +28,7 @@ def _peak(surface: Tensor) -> tuple[int, int]:
 
 
 def _signed(peak: tuple[int, int], surface: Tensor) -> tuple[int, int]:
-    """From places on a circle to shifts either way."""
+    """Convert circular indices to signed shifts."""
     return tuple(n - size if n > size // 2 else n for n, size in zip(peak, surface.shape, strict=True))
 
 
@@ -38,7 +38,7 @@ def _by_height(reference: Tensor, moved: Tensor) -> tuple[int, int]:
 
 
 def add(frames: Tensor, shifts: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-    """Every value at its nearest hr pixel: the mean where several meet and zero where none is, and how many.
+    """Shift-and-add: each value at its nearest hr pixel, averaged, zero where there is none; also the counts.
 
     Shapes: frames (K, h, w), shifts (K, 2) in lr pixels -> (scale·h, scale·w) twice.
     """
@@ -99,12 +99,12 @@ def _stuffed(y: Tensor, scale: int, first: int = 0) -> Tensor:
 
 
 def _spread(x: Tensor, kernel: Tensor) -> Tensor:
-    """Correlation: the convolution with the turned kernel."""
+    """Correlation, which is convolution with the turned kernel."""
     return F.conv2d(x, kernel[None, None].to(x), padding=[n // 2 for n in kernel.shape])
 
 
 def phases(shifts: Tensor, scale: int) -> int:
-    """Into how many hr pixels of an lr pixel the frames' samples fall."""
+    """The number of hr pixels of an lr pixel that the frames' samples fall into."""
     return _distinct(_within(shifts, scale))
 
 
@@ -117,7 +117,7 @@ def _distinct(values: Tensor) -> int:
 
 
 def median(frames: Tensor, shifts: Tensor, scale: int) -> Tensor:
-    """Shift-and-add with the median in place of the mean; zero where nothing fell.
+    """Shift-and-add with the median instead of the mean; zero where there is no value.
 
     Shapes: frames (K, h, w), shifts (K, 2) in lr pixels -> (scale·h, scale·w).
     """
@@ -139,7 +139,7 @@ def _noise(*shape: int) -> Tensor:
 
 
 def _moved(height: int, width: int, down: int, right: int) -> tuple[Tensor, Tensor]:
-    """A picture, and the same moved, with grain and with light that falls from one side."""
+    """A picture and a moved copy of it, with grain and uneven light."""
     picture = _noise(height, width)
     light = torch.linspace(0, 6, height)[:, None] + torch.linspace(0, 3, width)
     return picture + light, picture.roll((down, right), (0, 1)) + light + 0.05 * _noise(width, height).T
@@ -161,7 +161,7 @@ EXERCISES: dict[str, Exercise] = {
             "pull the peak to zero. Divide by cross.abs().": lambda a, b: _signed(
                 _peak(surface := _surface(a, b, False)), surface
             ),
-            "the peak's index itself: it counts in a circle. Beyond half the picture it stands for a negative shift; "
+            "the peak's index itself: it counts in a circle. Beyond half the picture it means a negative shift; "
             "subtract the size.": lambda a, b: _peak(_surface(a, b)),
             "rows and columns are swapped: return (down, right), the row of the peak first.": (
                 lambda a, b: phase(a, b)[::-1]
@@ -180,7 +180,7 @@ EXERCISES: dict[str, Exercise] = {
                 _wrong_add(half=0.0)
             ),
             "this is the sum: where several values meet, divide by how many there are.": _added,
-            "where several values meet, the last one won. Add them up, and divide by their number.": (
+            "where several values meet, the last one won. Add them up and divide by their number.": (
                 _wrong_add(keep=True)
             ),
             "the first lr pixel is not on hr pixel 0. Its centre is the middle of its block, (scale − 1)/2.": (
@@ -197,7 +197,7 @@ EXERCISES: dict[str, Exercise] = {
         adjoint,
         [(_noise(2, 1, 4, 5), _SKEW, 2), (_noise(1, 1, 3, 4), _WIDE, 3)],
         {
-            "the kernel came in the way it blurs. The transpose reads it turned by 180°, which is what conv2d does "
+            "the kernel was used the way it blurs. The transpose uses it turned by 180°, which is what conv2d does "
             "with the kernel as it is.": lambda y, kernel, scale: _spread(_stuffed(y, scale), kernel.flip(0, 1)),
             "pixels repeated: the transpose of keeping one pixel in s² is to put zeros on the others. Repeating is the "
             "transpose of a sum over the block.": lambda y, kernel, scale: _spread(
@@ -226,8 +226,8 @@ EXERCISES: dict[str, Exercise] = {
             (torch.tensor([[0.0, 0.0], [0.3, 0.3], [-0.35, 0.7], [0.1, -0.1], [0.68, 1.31], [2.0, 0.34]]), 3),
         ],
         {
-            "whole shifts count as different places here. A frame moved by one lr pixel has its samples where they "
-            "were: take the remainder by scale.": lambda shifts, scale: _distinct(
+            "whole shifts count as different places here. A frame moved by one lr pixel has its samples in the same "
+            "places: take the remainder by scale.": lambda shifts, scale: _distinct(
                 torch.floor((scale - 1) / 2 - scale * shifts.double() + 0.5).long()
             ),
             "not rounded: two places in one hr pixel count once.": lambda shifts, scale: _distinct(
@@ -246,7 +246,7 @@ EXERCISES: dict[str, Exercise] = {
         median,
         [(_noise(15, 5, 7), _MANY, 2), (_noise(15, 4, 4) - 0.5, _MANY, 3)],
         {
-            "this is the mean, which one liar can move.": lambda *given: add(*given)[0],
+            "this is the mean, which one outlier can move.": lambda *given: add(*given)[0],
             "of an even number of values torch.median takes the lower of the two in the middle. The median is their "
             "mean: nanquantile(0.5, 0).": lambda *given: _placed(*given).nanmedian(0).values.nan_to_num(0),
             "the places that a frame does not reach were counted as zeros. Leave them out: NaN, and nanquantile.": (

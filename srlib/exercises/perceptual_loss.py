@@ -1,4 +1,4 @@
-"""Exercises of the chapter on perceptual losses: best answers, normalisation, Gram, unit distance, ratio, shifts."""
+"""Exercises on perceptual losses: best answers, normalisation, Gram matrix, unit distance, ratio, shifts."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from srlib.losses.perceptual import gram
 
 
 def best_answers(answers: Tensor, odds: Tensor) -> tuple[Tensor, Tensor]:
-    """The pictures of the least expected squared and the least expected absolute error.
+    """The pictures with the least expected squared error and the least expected absolute error.
 
     Shapes: answers (K, H, W), odds (K,) with sum one -> two of (H, W).
     """
@@ -22,14 +22,14 @@ def _weighted_mean(answers: Tensor, odds: Tensor) -> Tensor:
 
 
 def _weighted_median(answers: Tensor, odds: Tensor) -> Tensor:
-    """Pixel by pixel, the first value at which half of the odds are reached."""
+    """Per pixel, the first value at which the cumulative odds reach one half."""
     values, order = answers.sort(0)
     reached = (odds[order].cumsum(0) >= 0.5).int().argmax(0, keepdim=True)
     return values.gather(0, reached)[0]
 
 
 def normalised(image: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Each colour less its mean, divided by its standard deviation.
+    """Each colour minus its mean, divided by its standard deviation.
 
     Shapes: image (N, 3, H, W), mean and std (3,) -> (N, 3, H, W).
     """
@@ -41,7 +41,7 @@ def _colour(values: Tensor) -> Tensor:
 
 
 def unit_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Squared distance of unit vectors of channels, mean over places; one number for each pair.
+    """Squared distance between unit vectors of channels, mean over positions; one number per pair.
 
     Shapes: two of (N, C, h, w), no vector zero -> (N,).
     """
@@ -70,10 +70,10 @@ def ratio(wanted: Tensor, first: Tensor, second: Tensor) -> float:
 
 
 def tolerant(a: Tensor, b: Tensor, reach: int) -> Tensor:
-    """The least mean squared error of `a` and a moved `b`, without a border of `reach` places.
+    """The least mean squared error between `a` and a shifted `b`, without a border of `reach` pixels.
 
     Args:
-        reach: largest movement in places, down, up, right and left.
+        reach: largest shift in pixels, down, up, right and left.
 
     Shapes: two of (H, W) -> scalar.
     """
@@ -104,7 +104,7 @@ def _random(*shape: int) -> Tensor:
 
 
 def _moved(height: int, width: int, down: int, right: int) -> tuple[Tensor, Tensor]:
-    """A picture and a noisy cut of the same scene elsewhere."""
+    """A picture and a noisy, shifted crop of the same scene."""
     scene = _random(height + 4, width + 4)
     there = scene[2 + down : 2 + down + height, 2 + right : 2 + right + width]
     return scene[2:-2, 2:-2], there + 0.05 * _random(height, width)
@@ -127,7 +127,7 @@ EXERCISES: dict[str, Exercise] = {
                 answers.mean(0),
                 answers.median(0).values,
             ),
-            "the odds are missing in the median alone. Sort the values of a pixel, and go up until half of the odds "
+            "the odds are missing, in the median alone. Sort the values of a pixel, and go up until half of the odds "
             "are reached.": lambda answers, odds: (_weighted_mean(answers, odds), answers.median(0).values),
             "the most likely picture is not the best under the absolute error: the median takes each pixel for "
             "itself.": lambda answers, odds: (_weighted_mean(answers, odds), answers[odds.argmax()]),
@@ -140,9 +140,9 @@ EXERCISES: dict[str, Exercise] = {
         normalised,
         [(_random(2, 3, 4, 5), _MEAN, _STD), (_random(1, 3, 6, 3), _MEAN.flip(0), _STD.flip(0))],
         {
-            "the mean is taken off, but nothing is divided: the first layer gets a fifth of the contrast it was "
+            "the mean is subtracted, but nothing is divided: the first layer gets a fifth of the contrast it was "
             "trained with.": lambda image, mean, std: image - _colour(mean),
-            "the other order: first take the mean off, then divide.": lambda image, mean, std: (
+            "the other order: first subtract the mean, then divide.": lambda image, mean, std: (
                 image / _colour(std) - _colour(mean)
             ),
             "red and blue have changed places: our pictures are RGB, and so are these means.": (
@@ -169,7 +169,7 @@ EXERCISES: dict[str, Exercise] = {
             "the pictures of the batch are mixed: each has its own matrix, (N, C, C).": lambda x: (
                 gram(x).mean(0, keepdim=True).expand(len(x), -1, -1)
             ),
-            "the mean of each channel was taken off first: this is a covariance. The Gram matrix leaves the mean in.": (
+            "the mean of each channel was subtracted first: this is a covariance. The Gram matrix keeps the mean.": (
                 lambda x: gram(x - x.mean((2, 3), keepdim=True))
             ),
             "places with places: F is (C, h·w), and F Fᵀ has a row for each channel.": lambda x: (
@@ -235,7 +235,7 @@ EXERCISES: dict[str, Exercise] = {
             "only down and to the right: movements go from −reach to +reach.": _tolerant(
                 moves=lambda reach: range(reach + 1)
             ),
-            "the movement 0 alone: nothing was moved.": _tolerant(moves=lambda reach: range(1)),
+            "only the shift 0: nothing was moved.": _tolerant(moves=lambda reach: range(1)),
         },
     ),
 }

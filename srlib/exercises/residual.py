@@ -1,4 +1,4 @@
-"""Exercises of the chapter on residual networks: block, growth, folding, self-ensemble, parameters."""
+"""Exercises on residual networks: block, growth of activations, folding batch norm, self-ensemble, parameters."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def _residual(x: Tensor, first: Weights, second: Weights) -> Tensor:
 
 
 def _rectified(before: Callable[[Tensor], Tensor]) -> Callable:
-    """A block without its ReLU, but with something before its first convolution."""
+    """A block without its ReLU, but with a function before its first convolution."""
 
     def wrong(x: Tensor, first: Weights, second: Weights, residual_scale: float) -> Tensor:
         y = F.conv2d(before(x), *first, padding=first[0].shape[-1] // 2)
@@ -37,14 +37,14 @@ def _rectified(before: Callable[[Tensor], Tensor]) -> Callable:
 
 
 def growth(blocks: int, residual_scale: float) -> float:
-    """Standard deviation after so many blocks over that before, for He's initial weights."""
+    """Ratio of the standard deviations after and before the blocks, with He's initial weights."""
     return (1 + 2 * residual_scale**2) ** (blocks / 2)
 
 
 def fold(
     weight: Tensor, bias: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, eps: float
 ) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the one convolution that does what a convolution and a batch norm in evaluation mode do.
+    """Fold batch norm in evaluation mode into the convolution before it: the new weight and bias.
 
     Shapes: weight (C, C_in, k, k), the rest (C,) -> (C, C_in, k, k), (C,).
     """
@@ -71,7 +71,7 @@ def _moved(bias: Tensor, mean: Tensor, factor: Tensor, beta: Tensor) -> Tensor:
 
 
 def ensemble(net: Callable[[Tensor], Tensor], lr: Tensor) -> Tensor:
-    """The mean of what `net` makes of the eight symmetries of lr, each turned back.
+    """Self-ensemble: the mean of the outputs of `net` for the eight symmetries of lr, each undone.
 
     Shapes: lr (N, C, h, w) -> that of net(lr).
     """
@@ -83,7 +83,7 @@ def _mean(
     back: Callable[[Tensor, int], Tensor] = inverse_dihedral,
     after: Callable[[Tensor], Tensor] = lambda sr: sr,
 ) -> Callable:
-    """A mean over some symmetries, turned back in some way, with something done to each answer before."""
+    """A mean over symmetries `ks`, each undone by `back` and then changed by `after`."""
 
     def wrong(net: Callable[[Tensor], Tensor], lr: Tensor) -> Tensor:
         return torch.stack([after(back(net(dihedral(lr, k)), k)) for k in ks]).mean(0)
@@ -96,7 +96,7 @@ def _bytes(sr: Tensor) -> Tensor:
 
 
 def parameters(scale: int, blocks: int, width: int) -> int:
-    """Numbers that are learnt in an EDSR with the paper's tail."""
+    """The number of trainable parameters of an EDSR with the paper's tail."""
     with torch.device("meta"):  # shapes without memory
         return sum(p.numel() for p in EDSR(scale=scale, blocks=blocks, width=width).parameters())
 
@@ -104,7 +104,7 @@ def parameters(scale: int, blocks: int, width: int) -> int:
 def _counted(
     biases: int = 1, a_block: int = 2, end: int = 1, shift: int = 0, once: bool = False
 ) -> Callable[[int, int, int], int]:
-    """The count by hand, with something wrong."""
+    """The count by hand, with one mistake."""
 
     def count(scale: int, blocks: int, width: int) -> int:
         def conv(channels_in: int, channels_out: int) -> int:
@@ -126,7 +126,7 @@ def _conv(width: int, kernel: int, seed: int) -> Weights:
 
 
 def _net(scale: int, channels: int) -> Callable[[Tensor], Tensor]:
-    """A network that no symmetry leaves alone; it reaches beyond 0 and 1, as networks do."""
+    """A network that commutes with no symmetry; its output exceeds [0, 1], as those of real networks do."""
     weight = _some(channels * scale**2, channels, 3, 3, seed=scale) / 3
 
     def net(lr: Tensor) -> Tensor:
@@ -160,9 +160,7 @@ EXERCISES: dict[str, Exercise] = {
                 lambda x, first, second, a: a * x + _residual(x, first, second)
             ),
             "no activation: two convolutions in a row are one. Put the ReLU between them.": (_rectified(lambda x: x)),
-            "the ReLU came before the first convolution. In EDSR's block it stands between the two.": (
-                _rectified(F.relu)
-            ),
+            "the ReLU came before the first convolution. In EDSR's block it is between the two.": (_rectified(F.relu)),
             "there is a ReLU after the sum: the identity path is no identity where x is negative. EDSR has none "
             "there.": lambda *given: F.relu(block(*given)),
         },
@@ -199,13 +197,13 @@ EXERCISES: dict[str, Exercise] = {
             "divided by the variance: the deviation is its root.": _folded(
                 lambda gamma, variance, eps: gamma / (variance + eps), _moved
             ),
-            "eps stands under the root, beside the variance.": _folded(
+            "eps stands under the root, added to the variance.": _folded(
                 lambda gamma, variance, eps: gamma / (variance.sqrt() + eps), _moved
             ),
-            "eps was left out: it belongs under the root, beside the variance.": _folded(
+            "eps was left out: it belongs under the root, added to the variance.": _folded(
                 lambda gamma, variance, eps: gamma / variance.sqrt(), _moved
             ),
-            "the weight was scaled along its input channels. The norm stands behind the convolution: scale along the "
+            "the weight was scaled along its input channels. The norm follows the convolution: scale along the "
             "outputs, axis 0.": _folded(_deviation, _moved, along=1),
             "the mean was forgotten: it is subtracted from the convolution's result, so from its bias.": _folded(
                 _deviation, lambda bias, mean, factor, beta: bias * factor + beta
@@ -232,7 +230,7 @@ EXERCISES: dict[str, Exercise] = {
             "nothing was turned back: eight pictures lie across each other. Use inverse_dihedral(…, k) on each "
             "answer.": _mean(DIHEDRAL, back=lambda sr, k: sr),
             "turned again instead of back, or undone in the wrong order: dihedral transposes last, so transpose back "
-            "first. It shows in the quarter turns, 5 and 6, alone.": _mean(DIHEDRAL, back=dihedral),
+            "first. It only shows in the quarter turns, 5 and 6.": _mean(DIHEDRAL, back=dihedral),
             "four of the eight: the flips are there, those with a transposition (k = 4 … 7) are missing.": _mean(
                 DIHEDRAL[:4]
             ),

@@ -1,4 +1,4 @@
-"""Exercises of the chapter on SRGAN: losses on logits, the best discriminator, one update, when a game pays, R1."""
+"""Exercises on SRGAN: losses on logits, the optimal discriminator, one update, the adversarial weight, R1."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from srlib.losses.adversarial import bce_d, least_squares_d, least_squares_g, r1
 
 
 def believed(fake: Tensor) -> Tensor:
-    """−log σ(fake), mean: what the generator minimises, on logits of any size.
+    """−log σ(fake), mean: the generator's loss, on logits of any size.
 
     Shapes: (N, 1) -> scalar.
     """
@@ -39,7 +39,7 @@ def _squares(real: float, fake: float, wanted: float, half: float = 0.5, mean: b
 
 
 def best_logit(p: Tensor, q: Tensor) -> Tensor:
-    """What the best discriminator of the BCE game says where true points have density p and made ones q.
+    """The optimal discriminator's logit under BCE, where real points have density p and fake ones q.
 
     Shapes: (N,), positive -> (N,).
     """
@@ -47,9 +47,9 @@ def best_logit(p: Tensor, q: Tensor) -> Tensor:
 
 
 def d_update(a: Tensor, w: Tensor, lr: Tensor, hr: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
-    """Both networks' weights after one update of the discriminator, by plain gradient descent on BCE.
+    """Both networks' weights after one update of the discriminator by plain gradient descent on BCE.
 
-    The generator is sr = a · lr, the discriminator's logit is the sum over w · picture.
+    The generator is sr = a · lr, and the discriminator's logit is the sum over w · picture.
 
     Shapes: a (C,), w (C,), lr, hr (N, C) -> (C,), (C,).
     """
@@ -75,9 +75,9 @@ def _updated(loss: Callable[[Tensor, Tensor], Tensor], moved: Sequence[int] = (1
 
 
 def turning_weight(y: Tensor, content: Tensor, logit: Tensor, weights: Sequence[float]) -> float:
-    """The smallest weight at which content + weight · (−log σ(logit)) is lowest somewhere else than content alone.
+    """The smallest weight at which content + weight · (−log σ(logit)) has another minimum than content alone.
 
-    Shapes: y, content, logit (N,), the answers and what they cost.
+    Shapes: y, content, logit (N,): the answers, their content loss and their logits.
     """
     return _turning(lambda logit: F.softplus(-logit))(y, content, logit, weights)
 
@@ -109,7 +109,7 @@ def _slopes(d: Callable[[Tensor], Tensor], hr: Tensor, total: Callable = torch.s
 
 
 def _uneven(picture: Tensor) -> Tensor:
-    """A discriminator of one line whose slope is not the same everywhere."""
+    """A one-line discriminator whose gradient is not constant."""
     x = picture.flatten(1)
     ramp = torch.linspace(-1, 1, x.shape[1], dtype=x.dtype)
     return (x * ramp + 0.5 * x**3).sum(1, keepdim=True)
@@ -120,7 +120,7 @@ def _draw(*shape: int, seed: int = 0) -> Tensor:
 
 
 def _between(sigma: float) -> Tensor:
-    """The best logit where true answers lie around −1 and 1 and those of the generator around 0."""
+    """The optimal logit if real answers lie around −1 and 1, and the generator's around 0."""
     return torch.log(torch.cosh(_ANSWERS / sigma**2)) - 1 / (2 * sigma**2)
 
 
@@ -131,11 +131,11 @@ EXERCISES: dict[str, Exercise] = {
         believed,
         [(_draw(5, 1),), (torch.tensor([[-120.0], [3.0], [90.0]]),)],
         {
-            "this is log(1 − σ), the form that saturates: where the fake is found out its slope is zero, and g "
+            "this is log(1 − σ), the form that saturates: where d detects the fake, its gradient is zero, and g "
             "learns nothing. Take −log σ.": lambda fake: -F.softplus(fake).mean(),
             "this is the loss of the discriminator on fakes; g wants the opposite label. The sign of the logit is "
             "turned.": lambda fake: F.softplus(fake).mean(),
-            "log σ is negative and falls as the fake is found out; the loss to minimise is minus that.": (
+            "log σ is negative and falls as d detects the fake; the loss to minimise is minus that.": (
                 lambda fake: F.logsigmoid(fake).mean()
             ),
             "σ(−120) is 0 in 32 bits and its log is infinite. Do both in one: F.softplus(−fake).": (
@@ -148,11 +148,11 @@ EXERCISES: dict[str, Exercise] = {
         least_squares,
         [(_draw(5, 1), _draw(5, 1, seed=1)), (_draw(3, 1, seed=2), 2 + _draw(3, 1, seed=3))],
         {
-            "the labels are swapped: true pictures are to get 1, made ones 0.": _squares(0, 1, 0),
-            "the ½ is missing. It changes nothing but how large the learning rate must be; the paper has it.": (
+            "the labels are swapped: real pictures are labelled 1, fakes 0.": _squares(0, 1, 0),
+            "the ½ is missing. It only changes the right learning rate, but the paper has it.": (
                 _squares(1, 0, 1, half=1.0)
             ),
-            "g was told to get 0, which is what the discriminator wants. It wants 1.": _squares(1, 0, 0),
+            "g's target is 0, which is what the discriminator wants. It wants 1.": _squares(1, 0, 0),
             "labels of −1 and 1, as the hinge has them; here they are 0 and 1.": _squares(1, -1, 1),
             "the sum grows with the batch; take means.": _squares(1, 0, 1, mean=False),
         },
@@ -164,10 +164,10 @@ EXERCISES: dict[str, Exercise] = {
             (torch.tensor([1e-9, 0.3]).double(), torch.tensor([0.7, 1e-9]).double()),
         ],
         {
-            "this is its probability, p/(p + q). The logit is what σ makes that of: log p − log q.": (
+            "this is its probability, p/(p + q). The logit is the inverse of σ there: log p − log q.": (
                 lambda p, q: p / (p + q)
             ),
-            "the roles are swapped: it is large where true points are.": lambda p, q: q.log() - p.log(),
+            "the roles are swapped: the logit is large where real points are.": lambda p, q: q.log() - p.log(),
             "the ratio itself; a logit is its logarithm.": lambda p, q: p / q,
             "this is log σ, the logarithm of the probability, and never positive. Its odds are p : q.": (
                 lambda p, q: p.log() - (p + q).log()
@@ -182,16 +182,16 @@ EXERCISES: dict[str, Exercise] = {
             (_draw(2, seed=4), _draw(2, seed=5), _draw(6, 2, seed=6), _draw(6, 2, seed=7), 0.1),
         ],
         {
-            "g moved too: the gradient of the discriminator's loss went through sr into a, and g was trained to be "
-            "found out. Cut it with sr.detach(), and update w alone.": _updated(_bce, moved=(0, 1)),
+            "g moved too: the gradient of the discriminator's loss went through sr into a, and trained g to be "
+            "detected. Cut it with sr.detach(), and update only w.": _updated(_bce, moved=(0, 1)),
             "a was updated and w was not: this is the discriminator's turn.": _updated(_bce, moved=(0,)),
             "uphill: the step goes against the gradient.": _updated(_bce, sign=1.0),
-            "only the fakes were used; a discriminator that says fake to everything would be content. Add "
+            "only the fakes were used; a discriminator that calls everything fake would have no loss. Add "
             "−log σ(real).": _updated(lambda real, fake: F.softplus(fake).mean()),
             "only the true pictures were used. Add −log(1 − σ(fake)).": (
                 _updated(lambda real, fake: F.softplus(-real).mean())
             ),
-            "the labels are swapped: this teaches the discriminator to take fakes for true.": (
+            "the labels are swapped: this teaches the discriminator to call fakes real.": (
                 _updated(lambda real, fake: bce_d(fake, real))
             ),
         },
@@ -204,14 +204,15 @@ EXERCISES: dict[str, Exercise] = {
             (_ANSWERS, _ANSWERS**2 + 1, _between(0.7), (1.0, 0.2, 0.5, 0.7, 0.55, 2.0, 5.0)),
         ],
         {
-            "this is the largest weight. Every larger one leaves the middle as well; the question is where it "
-            "begins.": _turning(lambda logit: F.softplus(-logit), max),
+            "this is the largest weight. Find the smallest at which the minimum leaves the middle.": _turning(
+                lambda logit: F.softplus(-logit), max
+            ),
             "the loss that saturates, log(1 − σ): in the middle the discriminator is sure, and there it is flat. "
             "Take −log σ.": _turning(lambda logit: -F.softplus(logit)),
             "minus the logit is the generator's loss in the hinge game; here it is −log σ.": _turning(torch.neg),
             "this is the discriminator's loss on fakes, which asks for the least believable answer. For g the "
             "logit's sign is turned.": _turning(F.softplus),
-            "the weight went to the content: content + weight · adversarial is asked for.": _turning(
+            "the weight went to the content loss: it is content + weight · adversarial.": _turning(
                 lambda logit: F.softplus(-logit), beside=lambda c, w, a: w * c + a
             ),
         },

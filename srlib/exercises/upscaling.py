@@ -1,4 +1,4 @@
-"""Exercises of the chapter on upscaling layers: the shuffle, its stamp, overlaps, ICNR, where the picture lies."""
+"""Exercises on upscaling layers: the pixel shuffle, its kernel ("stamp"), overlaps, ICNR, the shift of the picture."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ def shuffle(x: Tensor, scale: int) -> Tensor:
 
 
 def _arranged(split: str, order: str) -> Callable[[Tensor, int], Tensor]:
-    """A shuffle by its letters: how the maps are split (c channel, i row, j column), how all is laid out (y, x too)."""
+    """A shuffle given by letters: the split of the maps (c channel, i row, j column), and the final order with y, x."""
 
     def wrong(x: Tensor, scale: int) -> Tensor:
         n, maps, height, width = x.shape
@@ -32,15 +32,15 @@ def _arranged(split: str, order: str) -> Callable[[Tensor, int], Tensor]:
 
 
 def stamp(phases: Tensor) -> Tensor:
-    """The stamp of a transposed convolution that does what `phases` do under a shuffle, in one dimension.
+    """The stamp (kernel) of the transposed convolution that equals `phases` and a shuffle, in one dimension.
 
-    Shapes: (scale, k), one row of weights for each place in the block -> (scale·k,).
+    Shapes: (scale, k), one row of weights per position in the block -> (scale·k,).
     """
     return phases.flip(1).T.reshape(-1)
 
 
 def overlaps(kernel: int, stride: int) -> Tensor:
-    """How many stamps paint each of the `stride` places of a block; place 0 is where a stamp begins.
+    """The number of stamps that cover each of the `stride` places of a block; a stamp begins at place 0.
 
     Shapes: -> (stride,), far from the border, in one dimension.
     """
@@ -56,7 +56,7 @@ def icnr(weight: Tensor, scale: int) -> Tensor:
 
 
 def shift(kernel: int, stride: int, padding: int) -> float:
-    """How far right of its place, in sr pixels, a transposed convolution with a symmetric stamp draws the picture."""
+    """How far to the right, in sr pixels, a transposed convolution with a symmetric stamp shifts the picture."""
     return (kernel - stride) / 2 - padding
 
 
@@ -90,7 +90,7 @@ EXERCISES: dict[str, Exercise] = {
         {
             "not turned: a transposed convolution paints where a convolution reads, so each phase goes into the "
             "stamp backwards.": lambda phases: phases.T.reshape(-1),
-            "the phases stand one behind the other. They are interleaved: neighbours in the stamp paint "
+            "the phases come one after the other. They are interleaved: neighbours in the stamp paint "
             "neighbours on the fine grid, and those belong to different phases.": lambda phases: phases.flip(1).reshape(
                 -1
             ),

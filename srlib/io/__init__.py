@@ -1,1 +1,1 @@
-"""Files: what they hold, and writing them whole or not at all. This file imports nothing."""
+"""Files: image formats and atomic writing. This file imports nothing."""

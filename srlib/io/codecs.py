@@ -1,4 +1,4 @@
-"""Picture files: what they carry, read and written whole or not at all (PNG, JPEG, WebP, TIFF, BMP; 8 and 16 bits)."""
+"""Image files with all their metadata, written atomically: PNG, JPEG, WebP, TIFF, BMP; 8 and 16 bits."""
 
 import io
 import os
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from srlib.io import atomic
 
-MAX_PIXELS = 200_000_000  # beyond this a file is taken for a decompression bomb; 200 megapixels are 2.4 GB as floats
+MAX_PIXELS = 200_000_000  # a larger file is treated as a decompression bomb; 200 megapixels are 2.4 GB as floats
 FORMATS = {
     ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP",
     ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP",
@@ -29,11 +29,11 @@ _TURNS = {
     2: (False, False, True), 3: (False, True, True), 4: (False, True, False), 5: (True, False, False),
     6: (True, False, True), 7: (True, True, True), 8: (True, True, False),
 }  # fmt: skip
-_STRIP = 512  # rows converted at a time, so that a large picture needs no second float copy
+_STRIP = 512  # rows converted at a time, to avoid a second float copy of a large picture
 
 
 class ImageError(ValueError):
-    """A file that cannot be read or written as a picture; the message is one line that names the file."""
+    """A file cannot be read or written as a picture; the one-line message names the file."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,10 @@ class Photo:
 
 
 def load(path: str | os.PathLike) -> Photo:
-    """Read a picture with its alpha, bit depth, colour profile and EXIF (orientation applied, tag removed)."""
+    """Read a picture with its alpha, bit depth, colour profile and EXIF (orientation applied, tag removed).
+
+    Raises: ImageError for a file that is missing, damaged, too large, in an unknown format, or not one still picture.
+    """
     path = Path(path)
     if not path.exists():
         raise ImageError(f"{path}: no such file")
@@ -58,7 +61,7 @@ def load(path: str | os.PathLike) -> Photo:
         raise ImageError(f"{path}: empty file (0 bytes)")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels decide
+            warnings.simplefilter("ignore")  # Pillow warns about odd metadata; only the pixels matter
             with Image.open(path, formats=_READABLE) as file:
                 _refuse(path, file)
                 return _decode(path, file)
@@ -68,7 +71,7 @@ def load(path: str | os.PathLike) -> Photo:
         raise ImageError(f"{path}: not a picture in a known format ({', '.join(_READABLE)})") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{path}: more pixels than the limit of {MAX_PIXELS // 10**6} megapixels") from error
-    except Exception as error:  # decoders raise a dozen types on damaged files; all mean the same to the caller
+    except Exception as error:  # decoders raise many types on damaged files; all mean the same to the caller
         raise ImageError(f"{path}: damaged picture ({' '.join(str(error).split()) or type(error).__name__})") from error
 
 
@@ -77,22 +80,22 @@ def _refuse(path: Path, file: Image.Image) -> None:
     if width * height > MAX_PIXELS:
         raise ImageError(
             f"{path}: {width} x {height} pixels are more than the limit of {MAX_PIXELS // 10**6} megapixels "
-            "(srlib.images.MAX_PIXELS)"
+            "(srlib.io.codecs.MAX_PIXELS)"
         )
     frames = getattr(file, "n_frames", 1)
-    if frames > 1 and file.format != "MPO":  # MPO: a phone's JPEG with previews behind the photo
+    if frames > 1 and file.format != "MPO":  # MPO: a phone's JPEG with previews after the photo
         raise ImageError(f"{path}: {frames} frames or pages; only still pictures can be read, extract one first")
     if file.mode == "F":
         raise ImageError(f"{path}: floating-point pixels have no fixed range; save it with 8 or 16 bits first")
 
 
 def _decode(path: Path, file: Image.Image) -> Photo:
-    raw = " ".join(str(tile[3]) for tile in file.tile)  # asked first: reading EXIF may decode and forget it
+    raw = " ".join(str(tile[3]) for tile in file.tile)  # read first: reading EXIF may decode the file and clear it
     exif = file.getexif()
     turn = _TURNS.get(exif.pop(_ORIENTATION, 1))
     icc = file.info.get("icc_profile")
     if ";16" in raw and not file.mode.startswith("I"):
-        file.load()  # finds truncation; Pillow keeps only 8 of the 16 bits
+        file.load()  # detects truncation; Pillow keeps only 8 of the 16 bits
         array = _decode_16_bit(path, grey="LA;16" in raw)
         bits = 16
     elif file.mode.startswith("I"):
@@ -113,14 +116,14 @@ def _decode(path: Path, file: Image.Image) -> Photo:
 
 
 def _plain_mode(file: Image.Image) -> str:
-    """L, LA, RGB or RGBA: what a file's mode says without loss, a transparent palette colour included."""
+    """L, LA, RGB or RGBA: the plain mode that loses nothing, not even a transparent palette colour."""
     grey = file.mode in ("1", "L", "LA", "La")
     alpha = file.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in file.info
     return {(True, False): "L", (True, True): "LA", (False, False): "RGB", (False, True): "RGBA"}[grey, alpha]
 
 
 def _decode_16_bit(path: Path, grey: bool) -> np.ndarray:
-    import cv2  # only here: the one well-kept decoder of 16-bit colour
+    import cv2  # only here: the one maintained decoder of 16-bit colour
 
     array = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.dtype != np.uint16 or array.ndim != 3:
@@ -147,6 +150,10 @@ def _upright(pixels: Tensor, turn: tuple[bool, bool, bool] | None) -> Tensor:
 
 
 def quantise(image: Tensor, top: int, dtype: torch.dtype) -> Tensor:
+    """Clamp to [0, 1] and round to integers from 0 to `top`; the shape stays.
+
+    Raises: TypeError for an integer image.
+    """
     if not image.is_floating_point():
         raise TypeError(f"expected a float image in [0, 1], got {image.dtype}")
     result = torch.empty(image.shape, dtype=dtype, device=image.device)
@@ -158,7 +165,10 @@ def quantise(image: Tensor, top: int, dtype: torch.dtype) -> Tensor:
 
 
 def writable(path: str | os.PathLike, *, bits: int = 8, alpha: bool = False) -> None:
-    """Raise ImageError now if `write` could not write such a picture here: format, depth, alpha, folder."""
+    """Check in advance that `save` can write such a picture here.
+
+    Raises: ImageError for an unknown extension, a missing folder, and a format without 16 bits or alpha.
+    """
     path = Path(path)
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
@@ -166,22 +176,25 @@ def writable(path: str | os.PathLike, *, bits: int = 8, alpha: bool = False) -> 
     if path.is_dir():
         raise ImageError(f"{path}: is a folder")
     if not path.absolute().parent.is_dir():
-        raise ImageError(f"{path}: no folder {path.parent}")
+        raise ImageError(f"{path}: no folder {path.parent}; create it first")
     if bits == 16 and kind not in _WITH_16_BIT:
-        raise ImageError(f"{path}: {kind} holds 8 bits; write .png or .tif to keep 16")
+        raise ImageError(f"{path}: {kind} has only 8 bits; write .png or .tif to keep 16")
     if alpha and kind not in _WITH_ALPHA:
         raise ImageError(f"{path}: {kind} has no transparency; write .png, .webp or .tif to keep it")
 
 
 def save(path: str | os.PathLike, photo: Photo) -> None:
-    """Write a `Photo` with all it carries. The file appears whole or not at all; an old one stays until then."""
+    """Write a `Photo` with all its metadata, atomically: an existing file stays until the new one is complete.
+
+    Raises: ImageError as `writable`, for pixels of another shape than (1, 1 or 3, H, W), and for a failed write.
+    """
     path = Path(path)
     pixels = photo.pixels
     if pixels.ndim != 4 or pixels.shape[0] != 1 or pixels.shape[1] not in (1, 3) or 0 in pixels.shape:
         raise ImageError(f"{path}: cannot write shape {tuple(pixels.shape)}; expected (1, 1 or 3, H, W)")
     writable(path, bits=photo.bits, alpha=photo.alpha is not None)
     try:
-        # encoded in memory: libtiff writes lines of its own to stderr when a disk is full
+        # encode in memory: libtiff prints its own messages to stderr when a disk is full
         atomic.write(path, _encode(FORMATS[path.suffix.lower()], photo))
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -211,7 +224,7 @@ def _encode(kind: str, photo: Photo) -> bytes:
 
 
 def _png_16_bit(array: np.ndarray, photo: Photo) -> bytes:
-    """Pillow writes 16 bits only in grey, so this is the PNG standard by hand: signature, then chunks."""
+    """A 16-bit PNG written by hand, signature and chunks, since Pillow writes 16 bits only in grey."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -219,7 +232,7 @@ def _png_16_bit(array: np.ndarray, photo: Photo) -> bytes:
     height, width, channels = array.shape
     kind = {2: 4, 3: 2, 4: 6}[channels]  # grey + alpha, RGB, RGBA
     rows = array.astype(">u2").view(np.uint8).reshape(height, -1)
-    difference = np.diff(rows, axis=0, prepend=np.zeros_like(rows[:1]))  # filter 2: each byte less the one above
+    difference = np.diff(rows, axis=0, prepend=np.zeros_like(rows[:1]))  # filter 2: each byte minus the one above
     filtered = np.concatenate([np.full((height, 1), 2, np.uint8), difference], axis=1)
     parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))]
     if photo.icc:
@@ -232,7 +245,7 @@ def _png_16_bit(array: np.ndarray, photo: Photo) -> bytes:
 def _tiff_16_bit(array: np.ndarray, photo: Photo) -> bytes:
     import tifffile  # comes with scikit-image
 
-    array = array[..., [0, 0, 0, 1]] if array.shape[2] == 2 else array  # few readers know 16-bit grey with alpha
+    array = array[..., [0, 0, 0, 1]] if array.shape[2] == 2 else array  # few readers support 16-bit grey with alpha
     file = io.BytesIO()
     tifffile.imwrite(
         file,

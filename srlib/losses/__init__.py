@@ -1,1 +1,1 @@
-"""What networks are trained to make small. Import from the modules by name; this file imports nothing."""
+"""Training losses. Import from the modules by name; this file imports nothing."""

@@ -1,4 +1,4 @@
-"""The games of adversarial training: pairs of losses on logits, and penalties on the discriminator's slope."""
+"""Adversarial losses: pairs for discriminator and generator, on logits, and gradient penalties."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ PairLoss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class GANLoss:
-    """What the discriminator minimises, `d(real, fake)`, and what the generator minimises, `g(real, fake)`.
+    """The loss of the discriminator, `d(real, fake)`, and that of the generator, `g(real, fake)`.
 
-    Both take logits, before any sigmoid: of true pictures and of the generator's. They hold no network and no state.
+    Both take the discriminator's logits, before any sigmoid, for real pictures and for the generator's. They hold no
+    network and no state.
 
     Shapes: real, fake: any, one logit per picture or a map of them -> scalar.
     """
@@ -26,7 +27,7 @@ class GANLoss:
 def bce_d(real: Tensor, fake: Tensor) -> Tensor:
     """−log σ(real) − log(1 − σ(fake)), means (Goodfellow et al., NeurIPS 2014, eq. 1); 2 ln 2 when undecided.
 
-    Differs from the paper: on logits, so that a sure discriminator has no log of zero.
+    Differs from the paper: on logits, which avoids the log of zero of a confident discriminator.
     """
     return F.softplus(-real).mean() + F.softplus(fake).mean()
 
@@ -34,9 +35,9 @@ def bce_d(real: Tensor, fake: Tensor) -> Tensor:
 def bce_g(real: Tensor, fake: Tensor) -> Tensor:
     """−log σ(fake), mean (Goodfellow et al., NeurIPS 2014, sec. 3; Ledig et al., CVPR 2017, eq. 6); ignores `real`.
 
-    The form that does not saturate: where the discriminator is sure of a fake, the slope is the steepest.
+    The non-saturating form: its gradient is largest where the discriminator is confident that a picture is fake.
 
-    Differs from the paper: Ledig et al. sum over the pictures where this takes the mean.
+    Differs from the paper: Ledig et al. sum over the pictures; this takes the mean.
     """
     return F.softplus(-fake).mean()
 
@@ -44,7 +45,7 @@ def bce_g(real: Tensor, fake: Tensor) -> Tensor:
 def least_squares_d(real: Tensor, fake: Tensor) -> Tensor:
     """½ (real − 1)² + ½ fake², means (Mao et al., ICCV 2017, eq. 9); 0 for a perfect discriminator.
 
-    Differs from the paper: nothing known. Many programs leave out the ½.
+    Differs from the paper: nothing known. Many implementations omit the ½.
     """
     return 0.5 * (real - 1).square().mean() + 0.5 * fake.square().mean()
 
@@ -58,7 +59,7 @@ def least_squares_g(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
-    """max(0, 1 − real) + max(0, 1 + fake), means (Lim & Ye, arXiv 1705.02894; Miyato et al., ICLR 2018, eq. 16).
+    """max(0, 1 − real) + max(0, 1 + fake), means (Lim & Ye, arXiv 2017; Miyato et al., ICLR 2018, eq. 16).
 
     Differs from the paper: nothing known.
     """
@@ -66,7 +67,9 @@ def hinge_d(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def minus_fake(real: Tensor, fake: Tensor) -> Tensor:
-    """−fake, mean: the generator's side of the hinge and of Wasserstein's game; ignores `real`.
+    """−fake, mean: the generator's hinge and Wasserstein loss (Lim & Ye, arXiv 2017; Arjovsky et al., ICML 2017).
+
+    It ignores `real`.
 
     Differs from the paper: nothing known.
     """
@@ -74,26 +77,27 @@ def minus_fake(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def wasserstein_d(real: Tensor, fake: Tensor) -> Tensor:
-    """fake − real, means (Arjovsky et al., ICML 2017, eq. 2); bounded only together with a `gradient_penalty`.
+    """fake − real, means (Arjovsky et al., ICML 2017, eq. 2); unbounded without a `gradient_penalty`.
 
-    Differs from the paper: it bounds the weights of the discriminator by clipping them.
+    Differs from the paper: the paper bounds the discriminator by clipping its weights.
     """
     return fake.mean() - real.mean()
 
 
 def relativistic_d(real: Tensor, fake: Tensor) -> Tensor:
-    """Is the true picture more real than the average fake, and is the fake less (Wang et al., ECCVW 2018, eq. 1).
+    """½ [−log σ(real − mean fake) − log(1 − σ(fake − mean real))] (Wang et al., ECCVW 2018, eq. 1).
 
-    ½ [−log σ(real − mean fake) − log(1 − σ(fake − mean real))]; ln 2 when all logits are equal.
+    Is a real picture more realistic than the average fake, and a fake less realistic than the average real one? ln 2
+    when all logits are equal.
 
-    Differs from the paper: the ½ is BasicSR's, the authors' later code; without it weights would be half as large.
-        The means are over this batch, and over one process.
+    Differs from the paper: the ½ is from BasicSR, the authors' later code; without it, weights would be half as large.
+        The means are over the batch of one process.
     """
     return 0.5 * bce_d(real - fake.mean(), fake - real.mean())
 
 
 def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
-    """The same question with the roles exchanged (Wang et al., ECCVW 2018, eq. 2); `real` counts here.
+    """`relativistic_d` with real and fake exchanged (Wang et al., ECCVW 2018, eq. 2); it does depend on `real`.
 
     Differs from the paper: as for `relativistic_d`.
     """
@@ -108,14 +112,14 @@ RELATIVISTIC = GANLoss(relativistic_d, relativistic_g)  # ESRGAN
 
 
 def gradient_penalty(d: nn.Module, hr: Tensor, sr: Tensor, *, weight: float = 10.0) -> Tensor:
-    """weight · (‖∇d‖ − 1)² at random places between hr and sr, mean (Gulrajani et al., NeurIPS 2017, eq. 3).
+    """weight · (‖∇d‖ − 1)² at random points between hr and sr, mean (Gulrajani et al., NeurIPS 2017, eq. 3).
 
-    It has a gradient in the weights of `d` alone. Batch norm in `d` makes the slope at one picture depend on the
-    others; the paper leaves it out, and so should who uses this.
+    Only the weights of `d` get a gradient. Use it without batch norm in `d`, as the paper does: batch norm makes the
+    gradient at one picture depend on the others.
 
     Shapes: hr, sr (N, C, H, W) -> scalar.
     Raises: ValueError for unequal shapes.
-    Differs from the paper: 1e-12 under the root, so that a flat discriminator has a gradient.
+    Differs from the paper: 1e-12 under the root, so that a constant discriminator has a gradient.
     """
     if hr.shape != sr.shape:
         raise ValueError(f"hr and sr must have the same shape, got {tuple(hr.shape)} and {tuple(sr.shape)}")
@@ -134,6 +138,6 @@ def r1(d: nn.Module, hr: Tensor, sr: Tensor | None = None, *, weight: float = 10
 
 
 def _slope(d: nn.Module, picture: Tensor) -> Tensor:
-    """The gradient of each picture's logits by its pixels, itself differentiable by the weights of d."""
+    """The gradient of each picture's logits with respect to its pixels, differentiable in the weights of d."""
     picture = picture.detach().requires_grad_()
     return torch.autograd.grad(d(picture).sum(), picture, create_graph=True)[0]

@@ -1,4 +1,4 @@
-"""Losses on pixels: functions (sr, hr) -> scalar."""
+"""Pixel losses: functions (sr, hr) -> scalar."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def l1(sr: Tensor, hr: Tensor) -> Tensor:
-    """Mean absolute error (Lim et al., CVPRW 2017, sec. 3.3); its minimum is the median of the possible answers.
+    """Mean absolute error (Lim et al., CVPRW 2017, sec. 3.3); it is minimal at the median of the possible answers.
 
     Shapes: sr, hr (N, C, H, W) -> scalar.
     Raises: ValueError for unequal shapes.
@@ -19,12 +19,12 @@ def l1(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def mse(sr: Tensor, hr: Tensor) -> Tensor:
-    """Mean squared error (Dong et al., ECCV 2014, eq. 4); its minimum is the mean of the possible answers.
+    """Mean squared error (Dong et al., ECCV 2014, eq. 4); it is minimal at the mean of the possible answers.
 
     Shapes: sr, hr (N, C, H, W) -> scalar.
     Raises: ValueError for unequal shapes.
-    Differs from the paper: SRCNN sums over the pixels of a patch and takes the mean over patches; this is the mean
-        over all, which only changes the learning rate that fits.
+    Differs from the paper: SRCNN sums over the pixels of a patch and takes the mean over patches; this is the mean over
+        both, which only changes the right learning rate.
     """
     return F.mse_loss(sr, _same(sr, hr))
 
@@ -33,11 +33,11 @@ def charbonnier(sr: Tensor, hr: Tensor, epsilon: float = 1e-3) -> Tensor:
     """Mean of √(d² + ε²): a parabola within ε of zero, absolute error beyond (Lai et al., CVPR 2017, eq. 3).
 
     Args:
-        epsilon: where the corner of the absolute error is rounded off; at d = 0 the loss is ε, not 0.
+        epsilon: width of the rounded corner of the absolute error; at d = 0 the loss is ε, not 0.
 
     Shapes: sr, hr (N, C, H, W) -> scalar.
-    Raises: ValueError for unequal shapes and for ε that is not positive.
-    Differs from the paper: mean over pixels where the paper sums. BasicSR writes √(d² + ε) with ε = 1e-12, kornia
+    Raises: ValueError for unequal shapes, and for an epsilon that is not positive.
+    Differs from the paper: the mean over pixels, where the paper sums. BasicSR has √(d² + ε) with ε = 1e-12, kornia
         √(d² + 1) − 1; all three are called Charbonnier.
     """
     if not epsilon > 0:
@@ -46,12 +46,14 @@ def charbonnier(sr: Tensor, hr: Tensor, epsilon: float = 1e-3) -> Tensor:
 
 
 def total_variation(sr: Tensor, hr: Tensor | None = None) -> Tensor:
-    """Mean absolute difference of neighbours, down plus right (Rudin, Osher & Fatemi, Physica D 1992, anisotropic).
+    """Anisotropic total variation: mean absolute difference of neighbours (Rudin et al., Physica D 1992).
 
-    A term that asks for flat pictures; `hr` is not used, it is there so that every loss is called alike.
+    The sum of the vertical and the horizontal mean; a regulariser that favours flat pictures. `hr` is ignored: it is
+    there because every loss takes (sr, hr).
 
     Shapes: sr (N, C, H, W), H and W at least 2 -> scalar.
-    Differs from the paper: |∂x| + |∂y| in place of √(∂x² + ∂y²), and a mean in place of the integral.
+    Raises: ValueError for pictures that are not (N, C, H, W) or are smaller than 2 x 2 pixels.
+    Differs from the paper: |∂x| + |∂y| instead of √(∂x² + ∂y²), and a mean instead of the integral.
     """
     if sr.ndim != 4 or min(sr.shape[-2:]) < 2:
         raise ValueError(f"total variation needs (N, C, H, W) of at least 2 x 2 pixels, got {tuple(sr.shape)}")
@@ -59,15 +61,15 @@ def total_variation(sr: Tensor, hr: Tensor | None = None) -> Tensor:
 
 
 def low_frequency_l1(sr: Tensor, hr: Tensor, cell: int = 16) -> Tensor:
-    """L1 between the means of cells of cell² pixels: keeps colours where they were and leaves the detail free.
+    """L1 between the means of cells of cell² pixels: it fixes colours but not detail (Fritsche et al., ICCVW 2019).
 
-    Features and discriminators hardly mind when a whole region becomes a little greener; this does. Fritsche et al.
-    (ICCVW 2019, sec. 3.1) compare low frequencies for the same reason.
+    Feature losses and discriminators hardly notice when a whole region becomes a little greener; this loss does, as the
+    comparison of low frequencies in the paper, sec. 3.1.
 
     Shapes: sr, hr (N, C, H, W), H and W at least `cell` -> scalar.
     Raises: ValueError for unequal shapes and for pictures smaller than a cell.
-    Differs from the paper: means of cells in place of a low-pass filter; rows and columns beyond the last whole cell
-        do not count.
+    Differs from the paper: cell means instead of a low-pass filter; rows and columns after the last whole cell are
+        ignored.
     """
     if min(sr.shape[-2:]) < cell:
         raise ValueError(f"pictures must have at least {cell} x {cell} pixels, got {tuple(sr.shape)}")
@@ -75,14 +77,14 @@ def low_frequency_l1(sr: Tensor, hr: Tensor, cell: int = 16) -> Tensor:
 
 
 def periodic_l1(sr: Tensor, hr: Tensor, period: int = 4) -> Tensor:
-    """L1 of the part of the error that repeats every `period` pixels: a grid, as pixel shuffles draw, and a tint.
+    """L1 of the part of the error that repeats every `period` pixels: a grid pattern of pixel shuffles, or a tint.
 
-    The error is averaged over all pixels that have the same place in their period. What the picture shows averages out,
-    since it knows nothing of the grid; what the last layers add at the same place of each lr pixel does not.
+    The error is averaged over all pixels at the same position in their period. Errors from the picture's content
+    average out; a pattern that the last layers add to every lr pixel does not. Rows and columns after the last whole
+    period are ignored. We know of no paper that has this loss.
 
     Shapes: sr, hr (N, C, H, W), H and W at least `period` -> scalar.
     Raises: ValueError for unequal shapes and for pictures smaller than a period.
-    Differs from the paper: it is in no paper that we know; rows and columns beyond the last whole period do not count.
     """
     height, width = (side // period for side in sr.shape[-2:])
     if min(height, width) < 1:
@@ -92,7 +94,7 @@ def periodic_l1(sr: Tensor, hr: Tensor, period: int = 4) -> Tensor:
 
 
 def _same(sr: Tensor, hr: Tensor) -> Tensor:
-    """hr, if it has the shape of sr; torch would broadcast, and average the wrong differences."""
+    """Return hr after checking that it has the shape of sr; torch would broadcast instead."""
     if sr.shape != hr.shape:
         raise ValueError(f"sr and hr must have the same shape, got {tuple(sr.shape)} and {tuple(hr.shape)}")
     return hr

@@ -1,4 +1,4 @@
-"""Several losses as one: a weighted sum that keeps its parts for the log."""
+"""Combining losses: a weighted sum that returns its parts for the log."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from srlib.losses.pixel import Loss
 
 
 class Weighted:
-    """A sum of losses that keeps its parts.
+    """A weighted sum of losses that also returns its parts.
 
     `total, parts = Weighted(pixel=(1.0, l1), tv=(1e-4, total_variation))(sr, hr)`
 
@@ -19,7 +19,6 @@ class Weighted:
 
     Shapes: sr, hr (N, C, H, W) -> scalar, and {name: weighted scalar without gradient} for the log.
     Raises: ValueError for no term, or a weight that is not a finite number.
-    Differs from the paper: nothing known; a weighted sum is what every paper trains with.
     """
 
     def __init__(self, **terms: tuple[float, Loss]):
@@ -31,7 +30,7 @@ class Weighted:
         self.terms = terms
 
     def __call__(self, sr: Tensor, hr: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        # Half precision has 8 to 11 bits, too few for small differences of pixels near 1.
+        # Half precision has 8 to 11 bits, too few for small differences between pixels near 1.
         parts = {name: weight * loss(sr.float(), hr.float()) for name, (weight, loss) in self.terms.items()}
         return sum(parts.values()), {name: part.detach() for name, part in parts.items()}
 
@@ -56,7 +55,9 @@ class Levels:
     def __call__(self, srs: Sequence[Tensor], hrs: Sequence[Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         losses = self.losses * len(srs) if len(self.losses) == 1 else self.losses
         if not len(srs) == len(hrs) == len(losses):
-            raise ValueError(f"{len(srs)} outputs, {len(hrs)} targets and {len(losses)} losses do not fit each other")
+            raise ValueError(
+                f"Levels needs equal numbers, got {len(srs)} outputs, {len(hrs)} targets, {len(losses)} losses"
+            )
         parts, total = {}, torch.zeros((), device=srs[0].device)
         for k, (sr, hr, loss) in enumerate(zip(srs, hrs, losses, strict=True), 1):
             level, found = loss(sr, hr)

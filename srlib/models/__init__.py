@@ -1,1 +1,1 @@
-"""One paper, one file. Import the class from its module; this file imports nothing."""
+"""Networks, one module per paper. Import the class from its module; this file imports nothing."""

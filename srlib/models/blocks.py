@@ -1,4 +1,4 @@
-"""What two or more networks share: the residual block, the upsampler of shuffles, the mean of DIV2K, the checks."""
+"""Shared parts of networks: the residual block, the pixel-shuffle upsampler, DIV2K's mean colour, input checks."""
 
 from collections.abc import Callable, Collection
 
@@ -9,15 +9,15 @@ SHUFFLE_FACTORS = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}  # ×4 in two step
 
 
 class ResidualBlock(nn.Module):
-    """x + a · conv(activation(conv(x))), with batch norm after each convolution or without any.
+    """Residual block x + a · conv(activation(conv(x))), with or without batch norm after each convolution.
 
-    With batch norm and PReLU it is the block of SRResNet (Ledig et al., CVPR 2017, fig. 4); with ReLU alone that of
-    EDSR (Lim et al., CVPRW 2017, fig. 2c).
+    With batch norm and PReLU it is the block of SRResNet (Ledig et al., CVPR 2017, fig. 4), with ReLU and no batch norm
+    that of EDSR (Lim et al., CVPRW 2017, fig. 2c).
 
     Args:
         kernel: side of both kernels, odd.
         activation: called without arguments to make the layer.
-        residual_scale: the factor a; 0.1 in EDSR, whose 256 feature maps otherwise make the training unstable.
+        residual_scale: the factor a; 0.1 in EDSR, without which training 256 feature maps is unstable.
 
     Shapes: (N, width, h, w) -> the same.
     Differs from the paper: nothing known.
@@ -47,10 +47,10 @@ class ResidualBlock(nn.Module):
 
 
 def upsampler(scale: int, width: int, activation: Callable[[], nn.Module] | None = None) -> nn.Sequential:
-    """Convolutions to factor² times the maps, each followed by a pixel shuffle; ×4 is twice ×2, ×8 three times.
+    """Convolutions to factor² times the maps, each followed by a pixel shuffle; ×4 is twice ×2, ×8 three times ×2.
 
     Args:
-        activation: makes the layer after each shuffle (SRResNet: PReLU); None: none (EDSR).
+        activation: makes the layer after each shuffle (SRResNet: PReLU); None: no layer (EDSR).
 
     Shapes: (N, width, h, w) -> (N, width, scale·h, scale·w).
     Raises: ValueError unless scale is 2, 3, 4 or 8.
@@ -65,12 +65,14 @@ def upsampler(scale: int, width: int, activation: Callable[[], nn.Module] | None
 
 
 def div2k_mean() -> Tensor:
-    """Mean colour of DIV2K's training pictures, in [0, 1], as the authors of EDSR subtract it; shape (3, 1, 1)."""
+    """Mean colour of DIV2K's training pictures, which EDSR subtracts, in [0, 1]; shape (3, 1, 1)."""
     return torch.tensor([0.4488, 0.4371, 0.4040]).view(3, 1, 1)
 
 
 def he_(module: nn.Module, slope: float = 0.0) -> None:
-    """Draw every convolution's weights from N(0, 2 / ((1 + slope²) · inputs)); no bias (He et al., ICCV 2015, eq. 15).
+    """Draw every convolution's weights from N(0, 2 / ((1 + slope²) · inputs)), in place (He et al., ICCV 2015, eq. 15).
+
+    Biases are set to zero.
 
     Args:
         slope: of the activation on the negative side; 0 for ReLU, 0.25 for a new PReLU.
@@ -83,7 +85,10 @@ def he_(module: nn.Module, slope: float = 0.0) -> None:
 
 
 def check_scale(scale: int, choices: Collection[int] | None = None) -> None:
-    """Raise ValueError unless `scale` is one of `choices`, or, without choices, a positive integer."""
+    """Check that `scale` is one of `choices`, or, without choices, a positive integer.
+
+    Raises: ValueError for any other scale.
+    """
     whole = isinstance(scale, int) and not isinstance(scale, bool)
     if choices is None and not (whole and scale >= 1):
         raise ValueError(f"scale must be a positive integer such as 2, 3 or 4, got {scale!r}")
@@ -92,16 +97,25 @@ def check_scale(scale: int, choices: Collection[int] | None = None) -> None:
 
 
 def check_input(lr: Tensor, channels: int) -> None:
-    """Raise unless `lr` is a batch of float pictures with so many channels."""
+    """Check that `lr` is a batch of float pictures with this number of channels.
+
+    Raises: TypeError for integers; ValueError for another shape.
+    """
     if not lr.is_floating_point():
-        raise TypeError(f"lr is {lr.dtype}; networks take floats in [0, 1], see srlib.images.from_uint8")
+        raise TypeError(f"lr is {lr.dtype}; networks need floats in [0, 1], see srlib.images.from_uint8")
     if lr.ndim != 4 or lr.shape[1] != channels:
         colour = {1: "Y only: convert with srlib.images.to_y", 3: "RGB"}.get(channels, f"{channels} channels")
         raise ValueError(f"lr must be (N, {channels}, h, w), {colour}; got shape {tuple(lr.shape)}")
 
 
 def check_picture(picture: Tensor, channels: int, size: int | None = None) -> None:
-    """Raise ValueError unless `picture` is a batch that a discriminator takes; `size`: its side, or None for any."""
+    """Check that `picture` is a batch that a discriminator takes.
+
+    Args:
+        size: side of the pictures; None: any.
+
+    Raises: ValueError for another shape.
+    """
     sides = (size, size) if size else tuple(picture.shape[-2:])
     if picture.ndim != 4 or tuple(picture.shape[1:]) != (channels, *sides):
         need = f"(N, {channels}, {size or 'H'}, {size or 'W'})"

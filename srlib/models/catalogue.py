@@ -1,4 +1,4 @@
-"""Every network that a checkpoint can hold, one row each: the one place where a new network is entered."""
+"""Every network that a checkpoint can hold, one row each: the only place to register a new network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ Kind = Literal["true", "textured", "video", "kernel"]
 
 @dataclass(frozen=True)
 class Entry:
-    """A network: how it is built, and what is said of it wherever networks are listed.
+    """A network: how to build it, and how to describe it in lists.
 
     Args:
-        label: its name on pages.
+        label: display name.
         build: scale -> the network, untrained.
-        small: scale -> the same architecture with few weights, for the contract that every network is tested by.
-        scales: those it is made for.
-        kind: "true" asks for the pixels alone; "textured" was trained to look right and may invent; "video" takes
-            clips; "kernel" estimates a blur.
+        small: scale -> the same architecture with few weights, for the tests that every network must pass.
+        scales: supported scales.
+        kind: "true" was trained on pixel losses only; "textured" was trained to look realistic and may invent detail;
+            "video" takes clips; "kernel" estimates a blur.
         channels: of its pictures: 3 for RGB, 1 for luma.
         frames: of its clips; 1 for single pictures.
-        joint: one checkpoint for all its scales.
+        joint: one checkpoint serves all scales.
         licence: of weights that are not ours.
     """
 
@@ -48,8 +48,8 @@ _JOHNSON = _small(johnson.Johnson, width=16, blocks=2)
 _RRDB = _small(esrgan.RRDBNet, blocks=1, width=16, growth=8)
 _EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
 
-# By the name on its card, in the order of all tables: about that of the papers. A card names a row and nothing else, so
-# that reading one never runs code of its writer. Two rows may have one architecture and different losses.
+# By the name on the card, in the order of all tables: about that of the papers. A card only names a row, so reading one
+# never runs code from it. Two rows may have the same architecture and different losses.
 CATALOGUE: dict[str, Entry] = {
     "srcnn": Entry("SRCNN", fcn.srcnn, _small(fcn.SRCNN, widths=(16, 8)), channels=1),
     "fsrcnn": Entry("FSRCNN", fcn.fsrcnn, _small(fcn.FSRCNN, width=16, shrink=8, blocks=2), channels=1),
@@ -71,6 +71,6 @@ CATALOGUE: dict[str, Entry] = {
 
 
 def order(model: str) -> tuple[int, str]:
-    """Sorts names as the catalogue has them; others come last, by name."""
+    """Sort key for names: the order of the catalogue, then all others by name."""
     names = list(CATALOGUE)
     return (names.index(model) if model in CATALOGUE else len(names)), model

@@ -19,13 +19,13 @@ class EDSR(nn.Module):
 
     Args:
         residual_scale: factor on each block's residual; 0.1 in the paper for width 256.
-        tail: "paper" enlarges the feature maps and turns them into colours at high resolution; "light" makes the
-            colours of all scale² places at low resolution and shuffles them, as ESPCN does.
+        tail: "paper" enlarges the feature maps and converts them to colours at high resolution; "light" computes the
+            colours of all scale² positions at low resolution and shuffles them, as ESPCN does.
 
     Shapes: lr (N, 3, h, w) in [0, 1] -> sr (N, 3, scale·h, scale·w), not clamped.
     Raises: ValueError unless scale is 2, 3, 4 or 8, and for an unknown tail.
-    Differs from the paper: colours lie in [0, 1], not [0, 255]; the mean is a constant, where the authors' code has a
-        frozen convolution, so it is not among the parameters; "light" is not in the paper.
+    Differs from the paper: colours lie in [0, 1], not [0, 255]; the mean is a constant and not among the parameters,
+        where the authors' code has a frozen convolution; "light" is not in the paper.
     """
 
     channels = 3
@@ -54,19 +54,22 @@ class EDSR(nn.Module):
 
 
 def edsr(scale: int) -> EDSR:
-    """The large one, 32 blocks of 256: 40,729,603 parameters at ×2, 43,680,003 at ×3, 43,089,923 at ×4."""
+    """EDSR, 32 blocks of width 256: 40,729,603 parameters at ×2, 43,680,003 at ×3, 43,089,923 at ×4.
+
+    Raises: as `EDSR`.
+    """
     return EDSR(scale=scale, blocks=32, width=256, residual_scale=0.1)
 
 
 def edsr_baseline(scale: int) -> EDSR:
-    """The paper's small one, 16 blocks of 64: 1,369,859 parameters at ×2, 1,554,499 at ×3, 1,517,571 at ×4."""
+    """The paper's baseline, 16 blocks of width 64: 1,369,859 parameters at ×2, 1,554,499 at ×3, 1,517,571 at ×4."""
     return EDSR(scale=scale, blocks=16, width=64)
 
 
 def edsr_small(scale: int) -> EDSR:
-    """For a laptop, 8 blocks of 32 and the light tail: 161,580 parameters at ×2, 165,915 at ×3, 171,984 at ×4.
+    """For a laptop, 8 blocks of width 32 and the light tail: 161,580 parameters at ×2, 165,915 at ×3, 171,984 at ×4.
 
-    Differs from the paper: it is not in the paper.
+    This size is ours, not the paper's.
     """
     return EDSR(scale=scale, blocks=8, width=32, tail="light")
 
@@ -74,10 +77,10 @@ def edsr_small(scale: int) -> EDSR:
 class MDSR(nn.Module):
     """One body for several scales, each with its own first blocks and upsampler (Lim et al., CVPRW 2017, fig. 5).
 
-    `head` and `body` are named and shaped as in `EDSR`, so weights can be copied by name.
+    `head` and `body` have the names and shapes of `EDSR`, so weights can be copied by name.
 
     Args:
-        scale: the one `forward` uses when it is not told; may be set to another of `scales` later.
+        scale: the default of `forward`; may be set to another of `scales` later.
 
     Shapes: lr (N, 3, h, w) in [0, 1] -> sr (N, 3, scale·h, scale·w), not clamped.
     Raises: ValueError for a scale that is not among `scales`, and for `scales` other than 2, 3, 4 and 8.
@@ -121,5 +124,5 @@ class MDSR(nn.Module):
 
 
 def mdsr(scale: int = 4, blocks: int = 16) -> MDSR:
-    """MDSR for ×2, ×3 and ×4 in one: 3,227,203 parameters with 16 blocks, 7,953,987 with the paper's 80."""
+    """MDSR for ×2, ×3 and ×4: 3,227,203 parameters with 16 blocks, 7,953,987 with the paper's 80."""
     return MDSR(scale=scale, blocks=blocks)

@@ -18,7 +18,7 @@ def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
 
 
 class DenseBlock(nn.Module):
-    """x + 0.2 · what five convolutions make of x, each given the results of all before it (Wang et al., fig. 4).
+    """Dense block: x + 0.2 · five convolutions, each on all results before it (Wang et al., ECCVW 2018, fig. 4).
 
     Shapes: (N, width, h, w) -> the same.
     Differs from the paper: nothing known. The weights start at a tenth of He's, as in the authors' code.
@@ -40,9 +40,9 @@ class DenseBlock(nn.Module):
 
 
 class RRDB(nn.Module):
-    """x + 0.2 · (three dense blocks of x) (Wang et al., ECCVW 2018, fig. 4): a residual in a residual.
+    """Residual in residual: x + 0.2 · (three dense blocks of x) (Wang et al., ECCVW 2018, fig. 4).
 
-    The blocks add x themselves, so the sum holds 1.2 · x, in the authors' code as well.
+    The dense blocks add x themselves, so the sum contains 1.2 · x, as in the authors' code.
 
     Shapes: (N, width, h, w) -> the same.
     Differs from the paper: nothing known.
@@ -57,18 +57,19 @@ class RRDB(nn.Module):
 
 
 class RRDBNet(nn.Module):
-    """RRDBs at low resolution, then pixels repeated and convolved, twice for ×4 (Wang et al., ECCVW 2018, fig. 3-4).
+    """RRDBs at low resolution, then nearest ×2 and convolution, twice for ×4 (Wang et al., ECCVW 2018, fig. 3-4).
 
     Args:
         growth: maps that each convolution of a dense block adds.
-        fold: side of the blocks of lr pixels that become channels at the entrance, which makes the rest cheaper; the
-            exit then enlarges by scale · fold. Real-ESRGAN folds 2 for ×2 and 4 for ×1. A picture whose sides are not
-            multiples is continued by its edge. Where a block begins then matters: `multiple` says so to `inference`.
+        fold: side of the blocks of lr pixels that are unshuffled into channels at the input, which makes the body
+            cheaper; the output stage then enlarges by scale · fold. Real-ESRGAN folds 2 for ×2 and 4 for ×1. A picture
+            is padded with its edge to whole blocks. The result depends on where a block begins, so `multiple` tells
+            `inference` the block's side.
 
     Shapes: lr (N, 3, h, w) in [0, 1] -> sr (N, 3, scale·h, scale·w), not clamped.
     Raises: ValueError unless scale · fold is 1, 2, 3, 4 or 8.
-    Differs from the paper: it has ×4 only, from which ×2 and ×3 follow as in the authors' first code; folding is from
-        Wang et al., ICCVW 2021.
+    Differs from the paper: the paper has ×4 only; ×2 and ×3 are as in the authors' first code; folding is from Wang et
+        al., ICCVW 2021.
     """
 
     channels = 3
@@ -100,31 +101,31 @@ class RRDBNet(nn.Module):
 
 
 def rrdbnet(scale: int = 4) -> RRDBNet:
-    """The paper's, 23 blocks of 64: 16,697,987 parameters at ×4.
+    """The paper's size, 23 blocks of width 64: 16,697,987 parameters at ×4.
 
-    Folded, as in Real-ESRGAN, 16,703,171 at ×2 and 16,723,907 at ×1; 16,661,059 at ×3, which has one stage at the exit.
+    Folded as in Real-ESRGAN: 16,703,171 at ×2 and 16,723,907 at ×1. At ×3, with one upsampling stage: 16,661,059.
     """
     return RRDBNet(scale=scale, blocks=23, fold={1: 4, 2: 2}.get(scale, 1))
 
 
 def rrdb_small(scale: int = 4) -> RRDBNet:
-    """For a laptop, 3 blocks of 32 that grow by 16: 578,755 parameters at ×4, 569,507 at ×2 and ×3.
+    """For a laptop, 3 blocks of width 32 and growth 16: 578,755 parameters at ×4, 569,507 at ×2 and ×3.
 
-    Differs from the paper: it is not in the paper.
+    This size is ours, not the paper's.
     """
     return RRDBNet(scale=scale, blocks=3, width=32, growth=16)
 
 
 class VGGDiscriminator(nn.Module):
-    """Pairs of convolutions down to 4² places, then two dense layers (Wang et al., ECCVW 2018).
+    """Pairs of convolutions down to 4² positions, then two dense layers (Wang et al., ECCVW 2018).
 
     Args:
-        size: side of the pictures: 8, 16, 32, 64, 128, ... Each doubling is one pair more.
+        size: side of the pictures: 8, 16, 32, 64, 128, ... Each doubling adds one pair.
 
     Shapes: picture (N, 3, size, size) -> logits (N, 1).
-    Raises: ValueError for another size, or a picture of another size.
-    Differs from the paper: the layers are those of the authors' code, also for other sizes than its 128 and 256;
-        logits, the sigmoid is in the loss.
+    Raises: ValueError for another size, and for a picture of another size.
+    Differs from the paper: the layers are those of the authors' code, here also for sizes other than 128 and 256; it
+        returns logits, and the sigmoid is in the loss.
     """
 
     channels = 3
@@ -154,11 +155,14 @@ def _norm(maps: int, norm: bool = True) -> list[nn.Module]:
 
 
 def esrgan_discriminator(size: int = 128) -> VGGDiscriminator:
-    """The authors', for 128² pixels: 14,499,401 parameters; for 256² pixels: 21,055,049."""
+    """The authors' discriminator: 14,499,401 parameters for 128² pixels, 21,055,049 for 256².
+
+    Raises: as `VGGDiscriminator`.
+    """
     return VGGDiscriminator(size=size)
 
 
-# Names of a published file: of ESRGAN's first code (model.*), of its second, and of BasicSR.
+# Layer names in published files: of ESRGAN's first code (model.*), of its second, and of BasicSR.
 _DENSE = re.compile(r"(?:model\.1\.sub|RRDB_trunk|body)\.(\d+)\.(?:RDB|rdb)([123])\.conv([1-5])(?:\.0)?")
 _FLAT = re.compile(r"model\.(\d+)(?:\.sub\.(\d+))?")
 _OTHERS = {
@@ -168,7 +172,7 @@ _OTHERS = {
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a published ESRGAN or Real-ESRGAN under the names of `RRDBNet`.
+    """Rename the weights of a published ESRGAN or Real-ESRGAN for `RRDBNet`.
 
     `net.load_state_dict(from_official(torch.load("RRDB_ESRGAN_x4.pth", weights_only=True)))`
 
@@ -189,7 +193,7 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _ours(layer: str, blocks: int, last: int) -> str:
-    """Our name of a layer of a published network with so many blocks; `last`: where its first code ends."""
+    """Our name for a layer of a published network; `last`: the last index `model.N` of ESRGAN's first code."""
     if found := _DENSE.fullmatch(layer):
         block, dense, conv = map(int, found.groups())
         return f"body.{block}.dense.{dense - 1}.convs.{conv - 1}"
@@ -198,6 +202,6 @@ def _ours(layer: str, blocks: int, last: int) -> str:
     if layer in _OTHERS:
         return _OTHERS[layer]
     if (found := _FLAT.fullmatch(layer)) and found[2] is None:
-        place = int(found[1])  # 0 the head, 1 the body, then what enlarges and the three layers of the tail
+        place = int(found[1])  # 0 the head, 1 the body, then the upsampling and the three layers of the tail
         return "head" if place == 0 else f"enlarge.{place - 2}" if place < last - 2 else f"tail.{place - last + 2}"
-    raise ValueError(f"{layer!r} is no layer of a published ESRGAN; its names are in the docstring of from_official")
+    raise ValueError(f"{layer!r} is no layer of a published ESRGAN; see the docstring of from_official for its names")

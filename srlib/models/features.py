@@ -1,4 +1,4 @@
-"""Our own small feature network, and the four questions about a patch by which it is trained without labels."""
+"""Our own small feature network, and the pretext task that trains it without labels: four questions about a patch."""
 
 from typing import NamedTuple
 
@@ -13,12 +13,12 @@ STAGES = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_1")  # the last act
 
 
 class FeatureNet(VGG):
-    """Nine 3×3 convolutions in five stages of 16, 32, 64, 96 and 128 maps, 321,232 parameters; VGG's scheme, small.
+    """A small VGG: nine 3×3 convolutions in five stages, 321,232 parameters (Simonyan & Zisserman, ICLR 2015).
 
     Shapes: image (N, 3, H, W) in [0, 1] -> {layer: (N, C, h, w)}, layers named as in `VGG`.
     Raises: as `VGG`.
-    Differs from the paper: it is in no paper. Mean pools in place of VGG's maxima, which depend less on where exactly
-        an edge lies.
+    Differs from the paper: 16, 32, 64, 96 and 128 maps; average instead of max pooling, which depends less on the exact
+        position of an edge.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class FeatureNet(VGG):
 
 
 class Answers(NamedTuple):
-    """What is guessed about each patch: logits of its rotation, downscaling and type of degradation; its strength."""
+    """Predictions for each patch: logits of rotation, downscaling and type of degradation; strength of degradation."""
 
     rotation: Tensor
     downscale: Tensor
@@ -42,12 +42,13 @@ class Answers(NamedTuple):
 
 
 class Pretext(nn.Module):
-    """A feature network with heads that answer the questions of `srlib.training.pretext`; only training needs them.
+    """A feature network with heads for the pretext task of `srlib.training.pretext` (Gidaris et al., ICLR 2018).
 
-    They read the means of every stage's last activation, so that each stage learns to say something.
+    Only training needs the heads. They read the spatial means of every stage's last activation, so that every stage
+    learns features.
 
     Shapes: image (N, 3, H, W) in [0, 1] -> Answers, logits (N, classes) and strength (N,).
-    Differs from the paper: rotation as a question is from Gidaris et al. (ICLR 2018); the other three are ours.
+    Differs from the paper: the paper predicts the rotation only.
     """
 
     def __init__(self, *, net: FeatureNet, rotations: int, downscales: int, types: int, width: int = 128) -> None:
@@ -64,10 +65,9 @@ class Pretext(nn.Module):
 
 
 def pretext_losses(answers: Answers, labels: Tensor) -> dict[str, Tensor]:
-    """Cross entropies of rotation, downscale and type; mean squared error of the strength of what is degraded.
+    """Cross entropies of rotation, downscale and type; mean squared error of the strength over degraded patches.
 
     Shapes: labels (N, 4): rotation, downscale, type, strength -> scalars by name.
-    Differs from the paper: it is in no paper.
     """
     names = ("rotation", "downscale", "type")
     losses = {name: F.cross_entropy(getattr(answers, name), labels[:, i].long()) for i, name in enumerate(names)}

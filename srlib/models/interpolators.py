@@ -1,4 +1,4 @@
-"""Interpolators in the shape of a network: what every learned model is compared with."""
+"""Interpolators as networks: the baselines of every learned model."""
 
 from torch import Tensor, nn
 
@@ -8,12 +8,14 @@ from srlib.resample import KERNELS, resize
 class Interpolator(nn.Module):
     """Enlarge by convolution with a fixed kernel (`srlib.resample`); no parameters, any number of channels.
 
+    Bicubic is Keys, IEEE TASSP 1981, with a = −0.5 and mirrored borders, as MATLAB's `imresize`.
+
     Args:
         scale: any positive number.
         kernel: a name in `srlib.resample.KERNELS`.
 
     Shapes: lr (N, C, h, w) in [0, 1] -> sr (N, C, ceil(scale·h), ceil(scale·w)), not clamped.
-    Differs from the paper: bicubic is Keys 1981 with a = −0.5 and mirrored borders, as MATLAB's imresize.
+    Raises: ValueError for an unknown kernel, and for a scale that is not positive.
     """
 
     def __init__(self, *, scale: float, kernel: str = "bicubic") -> None:
@@ -30,12 +32,12 @@ class Interpolator(nn.Module):
 
 
 def nearest(scale: float) -> Interpolator:
-    """Each pixel becomes a block."""
+    """Nearest neighbour: each pixel becomes a block."""
     return Interpolator(scale=scale, kernel="nearest")
 
 
 def bilinear(scale: float) -> Interpolator:
-    """Straight lines between pixel centres."""
+    """Linear interpolation between pixel centres."""
     return Interpolator(scale=scale, kernel="bilinear")
 
 

@@ -1,4 +1,4 @@
-"""The network of the paper that made feature losses known: residual blocks at low resolution, then painted larger."""
+"""The network of the first feature losses: residual blocks at low resolution, then transposed convolutions."""
 
 from torch import Tensor, nn
 
@@ -14,9 +14,9 @@ class Johnson(nn.Module):
 
     Shapes: lr (N, 3, h, w) in [0, 1] -> sr (N, 3, scale·h, scale·w), not clamped.
     Raises: ValueError unless scale is 2, 3, 4 or 8.
-    Differs from the paper: kernels of 4 in place of 3 in the transposed convolutions, since a kernel that the stride
-        does not divide paints checkerboards; no tanh behind the last convolution, sr lies in [0, 1] here; the paper has
-        ×4 and ×8, its ×3 would be one stage with a kernel of 9. With 3 there would be 401,859 parameters at ×4.
+    Differs from the paper: the transposed convolutions have kernels of 4 instead of 3, since a kernel that the stride
+        does not divide causes checkerboards; with 3 there would be 401,859 parameters at ×4. No tanh after the last
+        convolution: sr lies in [0, 1] here. The paper has ×4 and ×8 only; ×3 is one stage with a kernel of 9.
     """
 
     channels = 3
@@ -29,7 +29,7 @@ class Johnson(nn.Module):
         self.body = nn.Sequential(*[ResidualBlock(width=width, norm=True) for _ in range(blocks)])
         stages = []
         for factor in SHUFFLE_FACTORS[scale]:
-            kernel = factor * (2 + factor % 2)  # divisible by the stride, and it can lie centred
+            kernel = factor * (2 + factor % 2)  # divisible by the stride, and can be centred
             enlarge = TransposedConv(scale=factor, channels_in=width, channels_out=width, kernel=kernel)
             stages += [enlarge, nn.BatchNorm2d(width), nn.ReLU()]
         self.upsample = nn.Sequential(*stages)

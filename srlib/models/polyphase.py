@@ -1,4 +1,4 @@
-"""Bicubic enlarging by a whole factor in layers that every runtime knows: borders, one convolution, a shuffle."""
+"""Bicubic enlargement by a whole factor from layers that every runtime supports: padding, convolution, shuffle."""
 
 import torch
 import torch.nn.functional as F
@@ -7,19 +7,19 @@ from torch import Tensor, nn
 from srlib.models.blocks import check_input, check_scale
 from srlib.resample import named, taps
 
-REACH = 2  # lr pixels to each side that an output pixel can need
+REACH = 2  # lr pixels on each side that an output pixel may depend on
 
 
 class Polyphase(nn.Module):
-    """`resize(lr, scale)` as one convolution with scale² kernels, one for each place in a block, and a pixel shuffle.
+    """`resize(lr, scale)` as polyphase filters: convolution, pixel shuffle (Crochiere & Rabiner, Proc. IEEE 1981).
 
-    Enlarging by a whole factor reads the same weights in every block, so the places of a block, its phases, can be
-    maps of a convolution (Crochiere and Rabiner, Proc. IEEE 1981, on polyphase filters). `srlib.onnx_export` puts it in
-    the place of an `Interpolator`, whose loop over bands no graph can hold.
+    Enlarging by a whole factor uses the same weights in every block. So the scale² positions of a block, its phases,
+    are maps of one convolution. `srlib.onnx_export` uses it to replace an `Interpolator`, whose loop over bands cannot
+    be exported as a graph.
 
     Shapes: lr (N, channels, h, w) -> (N, channels, scale·h, scale·w), for every h and w from 1.
     Raises: ValueError unless scale is a positive integer.
-    Differs from the paper: it is in one dimension there, and has no borders.
+    Differs from the paper: the paper's filters are one-dimensional and have no borders.
     """
 
     def __init__(self, *, scale: int, channels: int) -> None:
@@ -34,14 +34,14 @@ class Polyphase(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         check_input(lr, self.channels)
         x = F.pad(lr, (1, 1, 1, 1), mode="replicate")  # the mirror's first ring repeats the border: a | a b … z | z
-        for axis in (2, 3):  # and its second the pixel behind, b a | a b, or in a picture of one pixel that pixel
+        for axis in (2, 3):  # its second ring repeats the next pixel, b a | a b, or the only pixel if there is one
             x = torch.cat([x.narrow(axis, 2, 1), x, x.narrow(axis, -3, 1)], axis)
         x = F.conv2d(x, self.kernels, groups=self.channels)  # (N, C, h + 4, w + 4) -> (N, C·s², h, w)
         return F.pixel_shuffle(x, self.scale)
 
 
 def _phases(scale: int) -> Tensor:
-    """The weights of the `scale` output pixels inside an lr pixel on that pixel and `REACH` to each side.
+    """The weights of the `scale` output pixels inside an lr pixel, on that pixel and `REACH` pixels to each side.
 
     Shapes: -> (scale, 2 · REACH + 1) float64.
     """

@@ -1,4 +1,4 @@
-"""SRGAN: SRResNet, its generator, residual blocks with batch norm and pixel shuffles; and its discriminator."""
+"""SRGAN: the generator SRResNet, of residual blocks with batch norm and pixel shuffles, and the discriminator."""
 
 import math
 
@@ -43,17 +43,18 @@ def srresnet(scale: int = 4) -> SRResNet:
 
 
 class Discriminator(nn.Module):
-    """Is a picture true or made: eight convolutions, four of stride 2, then a head (Ledig et al., CVPR 2017, fig. 4).
+    """Discriminator: eight convolutions, four of stride 2, then a head (Ledig et al., CVPR 2017, fig. 4).
 
     Args:
-        size: side of the pictures, for the paper's dense head, which sees all of the picture and no other size. None:
-            the same head at every place, which makes a map of logits of a picture of any size; each sees 61² pixels.
+        size: side of the pictures, for the paper's dense head, which takes no other size. None: the same head at every
+            position, which gives a map of logits for a picture of any size; its receptive field is 61² pixels.
         norm: batch norm after all convolutions but the first, as in the paper.
 
     Shapes: picture (N, 3, H, W) -> logits (N, 1), or (N, 1, ⌈H/16⌉, ⌈W/16⌉) for size None.
     Raises: ValueError for a picture of another size.
-    Differs from the paper: logits, the sigmoid is in the loss; pictures in [0, 1], not [−1, 1]. The map is not in it.
-        All convolutions have biases; without those before batch norm there would be 23,563,649 parameters.
+    Differs from the paper: it returns logits, and the sigmoid is in the loss; pictures in [0, 1], not [−1, 1]; the
+        paper has no map of logits. All convolutions have biases; without those before batch norm there would be
+        23,563,649 parameters.
     """
 
     channels = 3
@@ -83,5 +84,5 @@ class Discriminator(nn.Module):
 
 
 def srgan_discriminator(size: int | None = 96) -> Discriminator:
-    """The paper's, for 96² pixels: 23,565,505 parameters; for pictures of any size (None): 5,215,425."""
+    """The paper's discriminator: 23,565,505 parameters for 96² pixels, 5,215,425 for pictures of any size (None)."""
     return Discriminator(size=size)

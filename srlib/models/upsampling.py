@@ -1,4 +1,4 @@
-"""Layers that enlarge: three ways to write one linear map, how to start it without checkerboards, and unpooling."""
+"""Upsampling layers: three forms of one linear map, initialisation without checkerboards, and unpooling."""
 
 from collections.abc import Callable
 
@@ -10,16 +10,16 @@ from srlib.models.blocks import check_scale
 
 
 class TransposedConv(nn.Module):
-    """Each lr pixel paints a kernel onto the fine grid, `scale` apart; where kernels overlap, they add up.
+    """Transposed convolution: each lr pixel adds a scaled kernel to the fine grid (Zeiler et al., CVPR 2010).
 
-    Also called deconvolution (Zeiler et al., CVPR 2010), although it inverts nothing. The kernel lies centred on the
-    pixel it enlarges, so the picture does not move.
+    Also called deconvolution, although it inverts nothing. Kernels lie `scale` apart, and overlaps add up. The kernel
+    is centred on the pixel it enlarges, so the picture does not move.
 
     Args:
         kernel: side on the fine grid; scale, scale + 2, scale + 4, ...
 
     Shapes: (N, channels_in, h, w) -> (N, channels_out, scale·h, scale·w).
-    Raises: ValueError for a kernel that cannot lie centred.
+    Raises: ValueError unless scale is a positive integer, and for a kernel that cannot be centred.
     Differs from the paper: nothing known.
     """
 
@@ -34,16 +34,16 @@ class TransposedConv(nn.Module):
 
 
 class SubPixelConv(nn.Module):
-    """Put the lr pixels on the fine grid with zeros between, then convolve (Shi et al., arXiv 1609.07009).
+    """A deconvolution layer as zero stuffing and a convolution on the fine grid (Shi et al., arXiv 2016).
 
-    The same map as `TransposedConv` with the kernel turned by 180° (`transposed_to_subpixel`). All but one in scale²
+    The same map as `TransposedConv` with the kernel rotated by 180° (`transposed_to_subpixel`). All but one in scale²
     multiplications are by zero.
 
     Args:
         kernel: side on the fine grid; scale, scale + 2, scale + 4, ...
 
     Shapes: (N, channels_in, h, w) -> (N, channels_out, scale·h, scale·w).
-    Raises: ValueError for a kernel that cannot lie centred.
+    Raises: ValueError unless scale is a positive integer, and for a kernel that cannot be centred.
     Differs from the paper: nothing known.
     """
 
@@ -55,21 +55,21 @@ class SubPixelConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         after = (self.conv.kernel_size[0] - self.scale) // 2
-        before = after + self.scale - 1  # more than after: a pixel stands in the upper left corner of its block
+        before = after + self.scale - 1  # more than after: a pixel is in the upper left corner of its block
         return self.conv(F.pad(zero_stuff(x, self.scale), (before, after, before, after)))
 
 
 class PixelShuffleConv(nn.Module):
     """Convolve to channels_out · scale² maps at low resolution, then interleave them (Shi et al., CVPR 2016, eq. 3-4).
 
-    The same map as a `TransposedConv` with a kernel `scale` times as wide (`shuffle_to_transposed`), but for the bias,
-    which here may differ between the scale² places of a block. Nothing is multiplied by zero.
+    The same map as a `TransposedConv` with a kernel `scale` times as wide (`shuffle_to_transposed`), except for the
+    bias, which here may differ between the scale² positions of a block. No multiplication is by zero.
 
     Args:
         kernel: side on the coarse grid, odd.
 
     Shapes: (N, channels_in, h, w) -> (N, channels_out, scale·h, scale·w).
-    Raises: ValueError for an even kernel.
+    Raises: ValueError unless scale is a positive integer, and for an even kernel.
     Differs from the paper: nothing known. Maps are ordered as in torch: c·scale² + i·scale + j goes to row i and
         column j of the block.
     """
@@ -86,13 +86,13 @@ class PixelShuffleConv(nn.Module):
 
 
 class NearestConv(nn.Module):
-    """Repeat each pixel, then convolve on the fine grid: no checkerboards at any time (Odena et al., Distill 2016).
+    """Nearest-neighbour upsampling, then a convolution: no checkerboards at any time (Odena et al., Distill 2016).
 
     Args:
         kernel: side on the fine grid, odd.
 
     Shapes: (N, channels_in, h, w) -> (N, channels_out, scale·h, scale·w).
-    Raises: ValueError for an even kernel.
+    Raises: ValueError unless scale is a positive integer, and for an even kernel.
     Differs from the paper: nothing known; zero padding at the border.
     """
 
@@ -108,9 +108,10 @@ class NearestConv(nn.Module):
 
 
 def zero_stuff(x: Tensor, scale: int) -> Tensor:
-    """Each pixel in the upper left corner of a block of zeros.
+    """Zero stuffing: put each pixel in the upper left corner of a block of zeros.
 
     Shapes: (..., h, w) -> (..., scale·h, scale·w).
+    Raises: ValueError unless scale is a positive integer.
     """
     check_scale(scale)
     height, width = x.shape[-2:]
@@ -120,12 +121,15 @@ def zero_stuff(x: Tensor, scale: int) -> Tensor:
 
 
 def shuffle_to_transposed(weight: Tensor, scale: int) -> Tensor:
-    """The `TransposedConv` weight that does what a `PixelShuffleConv` weight does (Shi et al., arXiv 1609.07009).
+    """Turn a `PixelShuffleConv` weight into that of an equal deconvolution layer (Shi et al., arXiv 2016).
+
+    The result is the weight of a `TransposedConv`.
 
     Each of the scale² maps holds one phase of the wide kernel: every scale-th tap, in reverse order, since a transposed
-    convolution paints where a convolution reads.
+    convolution writes where a convolution reads.
 
     Shapes: (channels_out·scale², channels_in, k, k) -> (channels_in, channels_out, scale·k, scale·k).
+    Raises: ValueError unless scale is a positive integer, and for a weight that a shuffle by it cannot have.
     """
     _check_phases(weight, scale)
     maps, channels_in, kernel, _ = weight.shape
@@ -138,7 +142,8 @@ def transposed_to_shuffle(weight: Tensor, scale: int) -> Tensor:
     """The inverse of `shuffle_to_transposed`.
 
     Shapes: (channels_in, channels_out, scale·k, scale·k) -> (channels_out·scale², channels_in, k, k), k odd.
-    Raises: ValueError when the kernel is not an odd multiple of the scale; fill it up with zeros on all sides.
+    Raises: ValueError unless scale is a positive integer, and for a kernel that is not an odd multiple of it; pad such
+        a kernel with zeros on all sides.
     """
     check_scale(scale)
     channels_in, channels_out, side, _ = weight.shape
@@ -150,7 +155,7 @@ def transposed_to_shuffle(weight: Tensor, scale: int) -> Tensor:
 
 
 def transposed_to_subpixel(weight: Tensor) -> Tensor:
-    """The `SubPixelConv` weight that does what a `TransposedConv` weight does: the kernel turned by 180°.
+    """The `SubPixelConv` weight that equals a `TransposedConv` weight: the kernel rotated by 180°.
 
     Shapes: (channels_in, channels_out, K, K) -> (channels_out, channels_in, K, K).
     """
@@ -159,14 +164,15 @@ def transposed_to_subpixel(weight: Tensor) -> Tensor:
 
 @torch.no_grad()
 def icnr_(weight: Tensor, scale: int, init: Callable[[Tensor], object] = nn.init.kaiming_normal_) -> Tensor:
-    """Start all phases of a `PixelShuffleConv` weight equal, in place (Aitken et al., arXiv 1707.02937).
+    """ICNR: initialise all phases of a `PixelShuffleConv` weight equally, in place (Aitken et al., arXiv 2017).
 
-    The untrained layer then is a convolution followed by repeating each pixel: it draws no checkerboard.
+    The untrained layer is then a convolution followed by nearest-neighbour upsampling, without checkerboards.
 
     Args:
         init: fills one phase, in place.
 
     Shapes: (channels_out·scale², channels_in, k, k) -> the same tensor.
+    Raises: as `shuffle_to_transposed`.
     Differs from the paper: nothing known.
     """
     _check_phases(weight, scale)
@@ -176,20 +182,22 @@ def icnr_(weight: Tensor, scale: int, init: Callable[[Tensor], object] = nn.init
 
 
 def max_pool(x: Tensor, scale: int) -> tuple[Tensor, Tensor]:
-    """The largest pixel of each block, and where in the large picture it stood.
+    """The largest pixel of each block, and its position in the large picture.
 
     Shapes: (N, C, scale·h, scale·w) -> two of (N, C, h, w): float, and int64 indices into the flat large picture.
+    Raises: ValueError unless scale is a positive integer.
     """
     check_scale(scale)
     return F.max_pool2d(x, scale, return_indices=True)
 
 
 def max_unpool(x: Tensor, index: Tensor, scale: int) -> Tensor:
-    """Put each pixel back where `max_pool` found it, zeros elsewhere (Zeiler and Fergus, ECCV 2014, sec. 2.1).
+    """Put each pixel back where `max_pool` found it, zeros elsewhere (Zeiler & Fergus, ECCV 2014, sec. 2.1).
 
-    It cannot super-resolve: `index` was taken from the large picture, and who has only lr has no index.
+    It cannot super-resolve: `index` comes from the large picture, which is unknown when only lr is given.
 
     Shapes: two of (N, C, h, w) -> (N, C, scale·h, scale·w).
+    Raises: ValueError unless scale is a positive integer.
     """
     check_scale(scale)
     return F.max_unpool2d(x, index, scale)
@@ -199,7 +207,7 @@ def _check_fine(scale: int, kernel: int) -> None:
     check_scale(scale)
     if kernel < scale or (kernel - scale) % 2:
         choices = ", ".join(str(scale + 2 * i) for i in range(4))
-        raise ValueError(f"kernel must be one of {choices}, ... to lie centred at scale {scale}, got {kernel}")
+        raise ValueError(f"kernel must be one of {choices}, ... to be centred at scale {scale}, got {kernel}")
 
 
 def _check_odd(kernel: int) -> None:
@@ -211,4 +219,4 @@ def _check_phases(weight: Tensor, scale: int) -> None:
     check_scale(scale)
     if weight.ndim != 4 or weight.shape[0] % scale**2:
         need = f"(channels_out·{scale**2}, channels_in, k, k)"
-        raise ValueError(f"a weight for a shuffle by {scale} is {need}, got {tuple(weight.shape)}")
+        raise ValueError(f"a weight for a shuffle by {scale} must be {need}, got {tuple(weight.shape)}")

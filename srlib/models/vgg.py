@@ -1,4 +1,4 @@
-"""VGG16 and VGG19 as far as their last pool: the networks whose features most perceptual losses compare."""
+"""VGG16 and VGG19 up to their last pooling: the networks whose features most perceptual losses compare."""
 
 from collections.abc import Collection, Mapping
 
@@ -7,26 +7,26 @@ from torch import Tensor, nn
 
 from srlib.models.blocks import check_input
 
-# Of ImageNet's pictures in [0, 1]; what torchvision's weights were trained behind.
+# Of ImageNet's pictures in [0, 1]; torchvision's weights were trained with this normalisation.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class VGG(nn.Module):
-    """Stages of 3×3 convolutions, each ended by a pool; no classifier (Simonyan & Zisserman, ICLR 2015, tab. 1).
+    """Stages of 3×3 convolutions and pooling, without classifier (Simonyan & Zisserman, ICLR 2015, tab. 1).
 
-    Layers are called as in the literature: conv5_4 is the fourth convolution of the fifth stage before its activation,
-    relu5_4 after it, pool5 what follows. `features` has torchvision's order, so that its state dicts fit by name.
+    Layers are named as in the literature: conv5_4 is the fourth convolution of the fifth stage before its activation,
+    relu5_4 after it, pool5 the pooling. `features` has torchvision's order, so that its state dicts fit by name.
 
     Args:
-        convolutions: in each stage.
+        convolutions: number in each stage.
         widths: feature maps of each stage.
-        mean, std: of each colour, taken off and divided by before the first layer.
+        mean, std: of each colour, for the normalisation before the first layer.
         pool: makes the layer that halves the picture.
 
     Shapes: image (N, 3, H, W) in [0, 1] -> {layer: (N, C, h, w)}.
-    Raises: ValueError for a layer that is not there, and for a picture that the pools shrink to nothing.
-    Differs from the paper: the activations are not in place, so that what is before them can be read; colours are
-        normalised inside; without the classifier any size will do.
+    Raises: ValueError for no layers, an unknown layer, and a picture that the pooling shrinks to nothing.
+    Differs from the paper: activations are not in place, so that their inputs can be read; colours are normalised
+        inside; without the classifier, pictures may have any size.
     """
 
     channels = 3
@@ -64,10 +64,10 @@ class VGG(nn.Module):
         return {name: found[name] for name in layers}
 
     def _last(self, image: Tensor, layers: Collection[str]) -> int:
-        """Place of the deepest layer asked for; nothing behind it is computed."""
+        """Index of the deepest requested layer; nothing after it is computed."""
         unknown = [name for name in layers if name not in self.layers]
         if unknown or not layers:
-            raise ValueError(f"no layer {', '.join(unknown) or 'named'}; there are {', '.join(self.layers)}")
+            raise ValueError(f"no layer {', '.join(unknown) or 'given'}; there are {', '.join(self.layers)}")
         last = max(self.layers.index(name) for name in layers)
         side = 2 ** sum(name.startswith("pool") for name in self.layers[: last + 1])
         if min(image.shape[-2:]) < side:
@@ -86,13 +86,13 @@ def vgg19() -> VGG:
 
 
 def load_state(net: VGG, state: Mapping[str, Tensor]) -> VGG:
-    """Put weights in torchvision's layout into the network; those of its classifier are left out.
+    """Load weights in torchvision's layout into the network; those of the classifier are ignored.
 
-    Raises: ValueError where a convolution is missing or of another shape; then nothing is changed.
+    Raises: ValueError for a convolution that is missing or has another shape; then nothing is changed.
     """
     own = net.state_dict()
     bad = [name for name, value in own.items() if name not in state or state[name].shape != value.shape]
     if bad:
-        raise ValueError(f"these are not the weights of this network: {bad[0]} is missing or of another shape")
+        raise ValueError(f"these are not the weights of this network: {bad[0]} is missing or has another shape")
     net.load_state_dict({name: state[name] for name in own})
     return net

@@ -1,1 +1,1 @@
-"""What chapters show things with. Import from the modules by name; this file imports nothing."""
+"""Figures and widgets of the chapters. Import from the modules by name; this file imports nothing."""

@@ -1,4 +1,4 @@
-"""How long the training cell of a chapter runs: a smoke test, two CPU cores, or a GPU."""
+"""The length of a chapter's training cell: for a smoke test, two CPU cores, or a GPU."""
 
 import os
 
@@ -8,12 +8,12 @@ CHOICES = ("smoke", "cpu", "gpu")
 
 
 def budget(*, smoke: int, cpu: int, gpu: int) -> int:
-    """The number of steps for this machine: `gpu` where CUDA is there, else `cpu`.
+    """The number of steps for this machine: `gpu` if CUDA is available, else `cpu`.
 
     The environment variable `SRLIB_BUDGET` overrides the choice: `smoke`, `cpu` or `gpu`.
 
     Args:
-        smoke: steps that only show that the cell runs.
+        smoke: just enough steps to test that the cell runs.
         cpu: steps that two CPU cores do within the time the chapter states.
         gpu: steps that one GPU does within the time the chapter states.
 

@@ -1,4 +1,4 @@
-"""Watching a network learn: a figure in the notebook that is drawn again while `train` runs."""
+"""Watching a network learn: a notebook figure that is redrawn while `train` runs."""
 
 import math
 import time
@@ -17,23 +17,23 @@ from srlib.resample import resize
 
 
 class Watch:
-    """A figure that follows a training: the loss, the PSNR, and one picture getting sharper.
+    """A live figure of a training run: the loss, the PSNR, and one picture getting sharper.
 
-    `with Watch(net, hr) as watch: train(…, log=watch)`. The figure stays on the page as it was when the block ended.
-    The scores are those of the weights of the moment on this picture: Y (BT.601 studio), border = scale, 8-bit.
-    Outside a notebook nothing is drawn; `rows` and `scores` are kept.
+    `with Watch(net, hr) as watch: train(…, log=watch)`. The last figure stays on the page when the block ends. The
+    scores are those of the current weights on this picture: Y (BT.601 studio), border = scale, 8-bit. Outside a
+    notebook nothing is drawn, but `rows` and `scores` are kept.
 
     Args:
-        net: the network that is trained.
+        net: the network in training.
         seconds: the least time between two drawings.
 
     Shapes: hr (1, net.channels, H, W), sides divisible by the scale.
-    Raises: ValueError for sides that are not.
+    Raises: ValueError for sides that the scale does not divide.
     """
 
     def __init__(self, net: nn.Module, hr: Tensor, *, seconds: float = 2.0):
         if hr.shape[-2] % net.scale or hr.shape[-1] % net.scale:
-            raise ValueError(f"hr must have sides that {net.scale} divides, got {hr.shape[-2]} x {hr.shape[-1]}")
+            raise ValueError(f"hr must have sides divisible by {net.scale}, got {hr.shape[-2]} x {hr.shape[-1]}")
         self.net, self.hr, self.seconds = net, hr, seconds
         self.lr = resize(hr, 1 / net.scale)
         self.plain = resize(self.lr, net.scale)
@@ -51,7 +51,7 @@ class Watch:
             self._draw()
 
     def __call__(self, row: dict[str, float]) -> None:
-        """Take one row of the log."""
+        """Add one row of the log."""
         self.rows.append(row)
         if time.monotonic() - self._drawn >= self.seconds:
             self._draw()
@@ -82,7 +82,7 @@ class Watch:
             left, right = (figure.add_subplot(grid[0, place : place + 3]) for place in (0, 3))
             left.plot(steps, losses, color=PALETTE[5])
             left.set(xlabel="step", ylabel="loss", yscale="log")
-            if (fall := max(losses) / max(min(losses), 1e-9)) < 50:  # too few powers of ten: round numbers instead
+            if (fall := max(losses) / max(min(losses), 1e-9)) < 50:  # too few powers of ten: use round numbers instead
                 left.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if fall > 4 else MaxNLocator(4))
                 left.yaxis.set_major_formatter("{x:g}")
             left.yaxis.set_minor_formatter(NullFormatter())

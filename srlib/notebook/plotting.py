@@ -1,7 +1,7 @@
-"""Figures that do not lie: pictures at whole pixels, the same region of each, spectra on one scale, source.
+"""Faithful figures: pictures at whole pixels, the same region of each, spectra on one scale, source code.
 
-Every function returns a matplotlib `Figure` that is already closed: as the last line of a cell it is
-shown once; elsewhere use `display(figure)` or `figure.savefig(...)`.
+Every function returns a matplotlib `Figure` that is already closed. As the last line of a cell it is shown once;
+elsewhere use `display(figure)` or `figure.savefig(...)`.
 """
 
 import math
@@ -21,7 +21,7 @@ from srlib.notebook.source import show_source
 __all__ = ["PALETTE", "STYLE", "crops", "show", "show_source", "spectra", "style"]
 
 _WIDTH = 880  # figure pixels; the book's column has 624 CSS pixels
-_CELL = 440  # figure pixels to which a small picture is enlarged at most
+_CELL = 440  # figure pixels; a small picture is enlarged to this size at most
 _GAP = 14
 _RANGE = 80  # decibels from the strongest frequency to the darkest colour
 _TICKS = (-0.5, 0, 0.5)
@@ -34,18 +34,19 @@ def show(
     columns: int | None = None,
     pixels: int | None = None,
 ) -> Figure:
-    """Pictures side by side, with no interpolation that could flatter them.
+    """Pictures side by side, without interpolation that would hide their pixels.
 
-    The largest picture is enlarged by a whole factor, or, where it is too wide for the page, shrunk with an
-    antialiased bicubic; the others get the same size on the page, enlarged with the nearest neighbour.
+    The largest picture is enlarged by a whole factor or, if it is too wide for the page, shrunk with antialiased
+    bicubic. The others get the same size on the page, enlarged by nearest neighbour.
 
     Args:
         caption: a line under the figure.
-        columns: pictures in a row; default up to 4.
+        columns: pictures per row; default up to 4.
         pixels: figure pixels per pixel of the largest picture; default what fits the page.
 
     Shapes: each (1, C, H, W), (C, H, W) or (H, W) in [0, 1].
-    Raises: TypeError or ValueError for what is not a picture, or for another number of titles than pictures.
+    Raises: TypeError or ValueError for anything but pictures; ValueError for no pictures, a different number of titles,
+        and columns or pixels below 1.
     """
     pictures = [one_picture(image) for image in images]
     if not pictures:
@@ -60,7 +61,7 @@ def show(
     room = (_WIDTH - _GAP * (columns - 1)) // columns
     narrow = min(picture.shape[2] for picture in pictures)
     if width > room >= narrow and width % narrow == 0:
-        room = round(room / narrow) * narrow  # then a low-resolution picture too has pixels of one size
+        room = round(room / narrow) * narrow  # so that a low-resolution picture has equal pixels too
     factor = pixels or min(room, _CELL) // max(width, height) or min(1, room / width)
     cell = max(1, round(width * factor)), max(1, round(height * factor))
     names = [textwrap.fill(title, max(8, cell[0] // 9)) for title in titles or []]
@@ -86,17 +87,18 @@ def crops(
     columns: int | None = None,
     zoom: int | None = None,
 ) -> Figure:
-    """The largest picture (the last of equals) with a box on it, and the inside of the box in every picture.
+    """The largest picture (the last of equals) with a box on it, and the crop at the box from every picture.
 
-    Pictures of different sizes show the same region of the scene, each with its own pixels as squares.
+    Pictures of different sizes show the same region of the scene, each with its pixels as squares.
 
     Args:
         images: name -> picture.
         box: (top, left, height, width), whole pixels of the largest picture, or fractions of it as floats.
-        columns: crops in a row; default one row up to three, then two rows.
+        columns: crops per row; default one row up to three, then two rows.
         zoom: figure pixels per pixel of the largest picture; default what fits the page.
 
-    Raises: TypeError or ValueError for what is not a picture, and for a box outside.
+    Raises: TypeError or ValueError for anything but a dict of pictures; ValueError for a box that is not inside the
+        picture, and a zoom below 1.
     """
     pictures = _named(images, "crops")
     whole = _largest(pictures.values())
@@ -137,10 +139,10 @@ def spectra(images: Mapping[str, Tensor], *, caption: str | None = None, columns
     """Log-magnitude spectra side by side on one colour scale, zero frequency in the middle.
 
     Args:
-        images: name -> picture; of colour pictures the luma is used.
-        columns: spectra in a row; default up to 3, four are two by two.
+        images: name -> picture; colour pictures are converted to luma.
+        columns: spectra per row; default up to 3, or two by two for four.
 
-    Raises: TypeError or ValueError for what is not a picture.
+    Raises: TypeError or ValueError for anything but a dict of pictures.
     """
     pictures = _named(images, "spectra")
     values = {name: log_spectrum(grey(picture[None]))[0, 0] for name, picture in pictures.items()}
@@ -174,7 +176,7 @@ def _named(images: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
 
 
 def _largest(pictures: Iterable[Tensor]) -> Tensor:
-    """The last one among equals: originals are listed last."""
+    """The largest picture; of equals the last, since originals are listed last."""
     return max(reversed(list(pictures)), key=lambda picture: picture.shape[1] * picture.shape[2])
 
 
@@ -183,6 +185,6 @@ def _short(title: str, width: int) -> str:
 
 
 def _edges(n: int) -> tuple[float, float]:
-    """Where the outer bins of a centred spectrum of n samples end, in cycles per pixel."""
+    """The outer edges of a centred spectrum of n samples, in cycles per pixel."""
     first = -(n // 2) / n - 0.5 / n
     return first, first + 1

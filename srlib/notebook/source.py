@@ -1,4 +1,4 @@
-"""The library's own text on a page, highlighted, instead of a copy of it in a cell."""
+"""Showing the library's source code on a page, highlighted, instead of copying it into a cell."""
 
 import inspect
 import re
@@ -10,7 +10,7 @@ _UNKNOWN = "this notebook"
 
 
 class Source:
-    """Source code that a notebook, Colab and the built page show highlighted (a Markdown fence)."""
+    """Source code that a notebook, Colab and the built page display highlighted, as a Markdown fence."""
 
     def __init__(self, code: str, origin: str):
         self.code = code
@@ -28,9 +28,9 @@ class Source:
 
 
 def show_source(obj: object) -> Source:
-    """The source of a function, class, method or module, with the file it is from.
+    """The source of a function, class, method or module, with the name of its file.
 
-    Raises: TypeError for what has no Python source, such as a number or a built-in function.
+    Raises: TypeError for an object without Python source, such as a number or a built-in function.
     """
     target = inspect.unwrap(obj) if callable(obj) else obj
     if not (inspect.ismodule(target) or inspect.isclass(target) or inspect.isroutine(target)):
@@ -42,12 +42,12 @@ def show_source(obj: object) -> Source:
         code = inspect.getsource(target)
     except (OSError, TypeError) as error:
         name = getattr(target, "__qualname__", target)
-        raise TypeError(f"show_source: {name} has no Python source; built in, or its file is gone") from error
+        raise TypeError(f"show_source: {name} has no Python source; it is built in, or its file is missing") from error
     return Source(textwrap.dedent(code).rstrip("\n"), _origin(target))
 
 
 def _origin(target: object) -> str:
-    """The file as a path inside its package, `srlib/resample.py`: the same on every machine."""
+    """The file as a path from its package, such as `srlib/resample.py`: the same on every machine."""
     module = target if isinstance(target, ModuleType) else sys.modules.get(getattr(target, "__module__", ""))
     if module is None or not getattr(module, "__file__", None) or module.__name__ == "__main__":
         return _UNKNOWN

@@ -1,4 +1,4 @@
-"""Muon: every matrix of weights moves equally far in all its directions (Jordan et al., 2024)."""
+"""Muon: an optimizer that orthogonalises the update of every weight matrix (Jordan et al., blog 2024)."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -6,20 +6,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Of the polynomial s -> 3.4445 s - 4.7750 s³ + 2.0315 s⁵, which pushes numbers in (0, 1] to about 1; from the source.
+# Of the polynomial s -> 3.4445 s - 4.7750 s³ + 2.0315 s⁵, which maps (0, 1] to about 1; from the source.
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
 
 def newton_schulz(matrices: Tensor, steps: int = 5) -> Tensor:
-    """About the nearest matrices whose singular values are equal: U Vᵀ of the decomposition U S Vᵀ.
+    """Approximately orthogonalise matrices: U Vᵀ of the singular value decomposition U S Vᵀ.
 
     Args:
-        matrices: (N, rows, columns), each taken for itself.
-        steps: of Newton–Schulz; after five the singular values lie between about 0.7 and 1.2.
+        matrices: (N, rows, columns), a batch.
+        steps: of Newton–Schulz; after five, the singular values lie between about 0.7 and 1.2.
 
     Shapes: as given. A matrix of zeros stays zero.
     Source: https://kellerjordan.github.io/posts/muon/
-    Differs from the paper: in the precision of its input, where bfloat16 would make two processes differ from one.
+    Differs from the paper: computed in the precision of the input; in bfloat16, the result of two processes would
+        differ from that of one.
     """
     a, b, c = QUINTIC
     tall = matrices.shape[-2] > matrices.shape[-1]
@@ -32,18 +33,18 @@ def newton_schulz(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Orthogonal updates for weights, Adam for the biases and slopes beside them.
+    """Orthogonalised updates for weight matrices, Adam for biases and slopes.
 
-    A kernel (out, in, k, k) is a matrix of `out` rows. The gradient of such a matrix has a few strong directions, which
-    Adam follows; here the weak ones move as far. `torch.optim.Muon` takes matrices alone, and no kernels.
+    A kernel (out, in, k, k) is a matrix of `out` rows. Its gradient has a few dominant directions, which Adam follows;
+    here the weak directions move just as far. `torch.optim.Muon` accepts matrices only, no kernels.
 
     Args:
-        lr: learning rate: the length of an update, as the root mean square of its singular values.
-        momentum: of the gradient's average, looked ahead as by Nesterov.
-        vectors: factor of the learning rate for what is no matrix, which Adam takes, with betas 0.9 and 0.99.
+        lr: learning rate: the size of an update, as the root mean square of its singular values.
+        momentum: of the gradient's moving average, with Nesterov's look-ahead.
+        vectors: factor on the learning rate of Adam (betas 0.9 and 0.99) for parameters that are no matrices.
 
     Source: https://kellerjordan.github.io/posts/muon/
-    Differs from the paper: the first and the last layer are trained by it too, which was better in our networks.
+    Differs from the paper: the first and the last layer use it too, which was better in our networks.
     """
 
     def __init__(self, params: Iterable, lr: float = 5e-3, momentum: float = 0.95, vectors: float = 0.1) -> None:
@@ -51,7 +52,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> Any:
-        """One update of everything that has a gradient."""
+        """Update every parameter that has a gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -70,7 +71,7 @@ class Muon(torch.optim.Optimizer):
         return loss
 
     def _orthogonal(self, parameters: list[Tensor], group: dict) -> None:
-        """Kernels of one shape at a time, as one batch of matrices."""
+        """Update the kernels of one shape as one batch of matrices."""
         ahead = []
         for parameter in parameters:
             state = self.state[parameter]

@@ -1,4 +1,4 @@
-"""Questions that a picture answers by itself: patches rotated, downscaled and degraded, with what was done."""
+"""The pretext task: patches rotated, downscaled and degraded at random, labelled with what was done."""
 
 from collections.abc import Callable, Sequence
 
@@ -15,7 +15,7 @@ Degrade = Callable[[Tensor, float, torch.Generator], Tensor]
 
 
 def blurred(image: Tensor, strength: float, rng: torch.Generator) -> Tensor:
-    """A Gaussian of σ from 0.6 to 3 pixels."""
+    """Gaussian blur of σ from 0.6 to 3 pixels."""
     return Blur(gaussian_kernel(_between(0.6, 3.0, strength)))(image)
 
 
@@ -37,7 +37,7 @@ def enlarged(image: Tensor, strength: float, rng: torch.Generator) -> Tensor:
 
 
 def sharpened(image: Tensor, strength: float, rng: torch.Generator) -> Tensor:
-    """0.5 to 3 times what a Gaussian of σ = 1.5 pixels takes away is added: bright and dark seams along edges."""
+    """Unsharp masking with a Gaussian of σ = 1.5 pixels, by a factor of 0.5 to 3: halos along edges."""
     return image + _between(0.5, 3, strength) * (image - Blur(gaussian_kernel(1.5))(image))
 
 
@@ -46,19 +46,18 @@ TYPES = ("none", *(degrade.__name__ for degrade in DEGRADATIONS))
 
 
 class PretextStream:
-    """An endless stream of patches with labels that nobody had to write: `stream[i]` depends on seed and i alone.
+    """An endless stream of patches with automatic labels: `stream[i]` depends only on seed and i.
 
-    A patch comes from a picture downscaled by one of `DOWNSCALES`, is mirrored or not, rotated by a multiple of 90°
-    (Gidaris et al., ICLR 2018), degraded in one of the ways of `TYPES` at a strength from 0 to 1, and rounded to 8
-    bits.
+    A patch is cut from a picture downscaled by one of `DOWNSCALES`, randomly mirrored, rotated by a multiple of 90°
+    (Gidaris et al., ICLR 2018), degraded by one of `TYPES` at a strength from 0 to 1, and rounded to 8 bits.
 
     Args:
-        pictures: (1, 1 or 3, H, W), float in [0, 1] or uint8; grey counts as RGB. One that is smaller than a patch
-            at some downscale is left out there.
+        pictures: (1, 1 or 3, H, W), float in [0, 1] or uint8; grey is repeated to RGB. A picture that is smaller than a
+            patch at some downscale is skipped there.
         size: side of a patch in pixels.
 
     Shapes: stream[i] -> patch (3, size, size), labels (4,): rotation, downscale, type, strength.
-    Raises: ValueError where no picture is large enough for a downscale.
+    Raises: ValueError if no picture is large enough for the largest downscale.
     """
 
     def __init__(self, pictures: Sequence[Tensor], *, size: int = 64, seed: int = 0):
@@ -86,7 +85,7 @@ class PretextStream:
         return from_uint8(to_uint8(patch))[0], torch.tensor([rotation, downscale, kind, strength])
 
     def batch(self, indices: Sequence[int], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor]:
-        """The samples of these indices, stacked, on a device.
+        """The samples at these indices, stacked, on a device.
 
         Shapes: -> patches (N, 3, size, size), channels last; labels (N, 4).
         """
@@ -96,7 +95,7 @@ class PretextStream:
 
 
 def _between(weak: float, strong: float, strength: float) -> float:
-    """From weak at 0 to strong at 1, by equal factors."""
+    """Geometric interpolation from weak at 0 to strong at 1."""
     return weak * (strong / weak) ** strength
 
 

@@ -151,7 +151,7 @@ def test_one_frame_and_a_constant_one_give_finite_pictures():
         (lambda: ForwardModel(torch.zeros(1, 2), scale=2, sigma=0.1), "sigma at least 0.3, got 2 and 0.1"),
         (
             lambda: ForwardModel(torch.tensor([[0.0, 0.0], [0.0, -1000.0]]), scale=2, sigma=1)(torch.rand(1, 1, 8, 6)),
-            r"frame 1 has moved by \[0.0, -1000.0\] pixels, out of the scene; leave it out",
+            r"frame 1 is shifted by \[0.0, -1000.0\] pixels, out of the scene; leave it out",
         ),
         (lambda: ForwardModel(torch.zeros(1, 2), scale=2, sigma=1)(torch.rand(1, 1, 5, 6)), "divisible by 2"),
         (lambda: map_estimate(torch.rand(2, 1, 5, 6), ForwardModel(torch.zeros(3, 2), scale=2, sigma=1)), "3 frames"),
@@ -159,7 +159,7 @@ def test_one_frame_and_a_constant_one_give_finite_pictures():
             lambda: robust_estimate(
                 torch.tensor([0.0, math.nan]).view(2, 1, 1, 1), ForwardModel(torch.zeros(2, 2), scale=1, sigma=1)
             ),
-            "not finite in frame 1; leave out",
+            "frame 1 has NaN or infinite values; leave out",
         ),
         (
             lambda: map_estimate(
@@ -176,5 +176,5 @@ def test_errors(make, message):
 
 @pytest.mark.parametrize("estimate", [back_project, map_estimate, robust_estimate])
 def test_frames_of_two_sizes_are_refused(estimate):
-    with pytest.raises(TypeError, match="so of one size, got a list"):
+    with pytest.raises(TypeError, match="all of one size; got a list"):
         estimate([torch.rand(1, 4, 4), torch.rand(1, 4, 5)], ForwardModel(torch.zeros(2, 2), scale=2, sigma=1))

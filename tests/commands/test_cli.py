@@ -23,7 +23,7 @@ from srlib.data.download import FetchError
         (["upscale", "IN", "OUT", "--device", "tpu9"], "try --device cpu"),
         (["upscale", "IN", "OUT.xyz", "--model", "bicubic"], "cannot write .xyz"),
         (["upscale", "IN", "nowhere/OUT.png", "--model", "bicubic"], "no folder"),
-        (["upscale", "IN", "IN", "--model", "bicubic"], "is the input itself"),
+        (["upscale", "IN", "IN", "--model", "bicubic"], "is the input file"),
         (["enlarge"], "invalid choice: 'enlarge'"),
         (["evaluate", "bicubic"], "--on"),
         (["evaluate", "bicubic", "--on", "Set99"], "the set Set99 is not on this machine"),

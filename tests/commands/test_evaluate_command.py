@@ -62,7 +62,7 @@ def test_a_shipped_network_is_evaluated_at_4_or_at_the_given_scale(folder, shipp
 
 
 def test_a_luma_network_has_no_rgb_scores(folder, trained, fails):
-    assert "makes luma only; use --colour y" in fails(
+    assert "predicts luma only; use --colour y" in fails(
         "evaluate", trained("espcn", 2), "--on", folder, "--colour", "rgb"
     )
 
@@ -75,7 +75,7 @@ def test_perceptual_adds_the_distance_with_its_name(tmp_path, folder, capsys):
     look = evaluate_perceptual(interpolators.bicubic(2), datasets.folder(folder))
     assert first.startswith("bicubic ×2 on MySet: PSNR ")
     assert second == (
-        f"perceptual distance {look.distance:.3f} (srlib features v1), colours moved by {look.colour_shift:.2f}/255"
+        f"perceptual distance {look.distance:.3f} (srlib features v1), colour shift {look.colour_shift:.2f}/255"
     )
     written = json.loads(report.read_text())["perceptual"]
     assert written["distance"] == pytest.approx(look.distance) and written["protocol"] == "RGB, border 0, 8-bit"

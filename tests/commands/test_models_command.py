@@ -27,4 +27,4 @@ def test_models_lists_every_network_and_scale(shipped, capsys):
 
 def test_a_shipped_network_without_its_card_is_named(shipped, fails):
     (shipped / "espcn_x3.json").unlink()
-    assert "espcn_x3.json is not beside it" in fails("models")
+    assert "espcn_x3.json is missing" in fails("models")

@@ -111,7 +111,7 @@ def test_a_run_goes_on_and_its_folder_is_safe(pictures, tmp_path, capsys):
         ),
         (["train", "espcn", "--learning-rate", "0"], "'0' is not a number above 0"),
         (["train", "espcn", "--steps", "0"], "'0' is not a positive integer"),
-        (["train", "espcn", "--device", "tpu9"], "device 'tpu9' cannot be used here"),
+        (["train", "espcn", "--device", "tpu9"], "device 'tpu9' is not available"),
     ],
 )
 def test_wrong_words_are_one_line_and_status_2(words, message, tmp_path, capsys, monkeypatch):

@@ -174,7 +174,7 @@ def test_folders_that_cannot_work(tmp_path, fails):
     images.write(source / "a.png", torch.rand(3, 5, 7))
     assert "choose another folder" in fails("upscale", source, source, *BICUBIC)
     (tmp_path / "file").write_text("")
-    assert "must be one" in fails("upscale", source, tmp_path / "file", *BICUBIC)
+    assert "must be a folder too" in fails("upscale", source, tmp_path / "file", *BICUBIC)
 
 
 # `srlib upscale` in another process that says when it is in the middle of something, and stays there.

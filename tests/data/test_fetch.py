@@ -275,7 +275,7 @@ def test_page_instead_of_an_archive_and_truncated_archives(toy, server, tmp_path
     zipped = packed({f"Toy/{name}": content for name, content in PICTURES.items()})
     for content in (b"<!doctype html><title>Sign in</title>", GOOD[:-9000], zipped[:-9000], plain[:90_000]):
         serve(toy, server, content)
-        with pytest.raises(FetchError, match="not a (whole )?zip or tar archive"):
+        with pytest.raises(FetchError, match="not a (complete )?zip or tar archive"):
             fetch("Toy", tmp_path)
         assert left(tmp_path) == []
 

@@ -150,12 +150,12 @@ WRONG = {
         ("½ is missing", by_numpy(mean_of_fakes, mean_of_reals, 1)),
         ("roles", lambda real, fake: by_numpy(mean_of_fakes, mean_of_reals)(fake, real)),
         ("its own kind", by_numpy(mean_of_reals, mean_of_fakes)),
-        ("with one made one", by_numpy(lambda r, f: f, lambda r, f: r)),
+        ("with a single fake", by_numpy(lambda r, f: f, lambda r, f: r)),
         ("sigmoid", by_numpy(mean_of_fakes, mean_of_reals, squash=True)),
     ],
     "interpolate": [
         ("other way round", lambda a, b, alpha: lists(blend)(b, a, alpha)),
-        ("no integers any more", lists(blend, blend)),
+        ("not integers any more", lists(blend, blend)),
         ("rounded", lists(blend, lambda p, q, alpha: blend(p, q, alpha).round())),
         ("always come from the first", lists(blend, lambda p, q, alpha: p)),
         ("sum to one", lists(lambda p, q, alpha: torch.add(p, q, alpha=alpha))),
@@ -168,7 +168,7 @@ WRONG = {
             lambda a, p, d, most: min(allowed(a, p, d, most, max(p)), key=lambda row: row[2])[0],
         ),
         ("largest distance", lambda a, p, d, most: max(allowed(a, p, d, most), key=lambda row: row[2])[0]),
-        ("It was a bound", lambda a, p, d, most: max(table(a, p, d), key=lambda row: row[1])[0]),
+        ("It was only a bound", lambda a, p, d, most: max(table(a, p, d), key=lambda row: row[1])[0]),
     ],
     "sample": [
         ("nothing was drawn", lambda y, sigma, z: by_sum_of_precisions(y, sigma, 0 * z)),

@@ -143,7 +143,7 @@ WRONG = {
     ],
     "stamp": [
         ("not turned", listed()),
-        ("one behind the other", listed(turn=True, interleave=False)),
+        ("one after the other", listed(turn=True, interleave=False)),
         ("neither", listed(interleave=False)),
         ("whole stamp", listed(end=-1)),
         ("other way round", listed(order=-1)),

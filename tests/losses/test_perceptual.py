@@ -248,7 +248,7 @@ def test_errors(net, pair):
         imagenet("alexnet")
     with pytest.raises(ValueError, match="no layer relu9_9; there are conv1_1"):
         FeatureLoss(net, layers={"relu9_9": 1.0})
-    with pytest.raises(ValueError, match="no layer named"):
+    with pytest.raises(ValueError, match="no layer given"):
         FeatureLoss(net, layers={})
     with pytest.raises(ValueError, match=r"\(2, 1, 19, 26\) and \(2, 3, 19, 26\)"):
         distance(pair[0][:, :1], pair[1], random_features(0))

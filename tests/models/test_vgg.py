@@ -91,7 +91,7 @@ def test_weights_with_a_classifier_fit_and_others_change_nothing(net):
 def test_errors(net):
     with pytest.raises(ValueError, match="no layer conv1_3, relu9; there are conv1_1, relu1_1"):
         net(torch.rand(1, 3, 8, 8), ["conv1_1", "conv1_3", "relu9"])
-    with pytest.raises(ValueError, match="no layer named"):
+    with pytest.raises(ValueError, match="no layer given"):
         net(torch.rand(1, 3, 8, 8), [])
     with pytest.raises(ValueError, match=r"relu5_1 needs at least 16 x 16 pixels, got \(1, 3, 17, 11\)"):
         net(torch.rand(1, 3, 17, 11), ["conv1_1", "relu5_1"])

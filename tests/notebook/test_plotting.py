@@ -159,7 +159,7 @@ def test_style_holds_inside_only():
         (torch.zeros(2, 4, 4), ValueError, "C = 1 or 3"),
         (torch.zeros(3, 0, 4), ValueError, r"\(3, 0, 4\)"),
         (torch.zeros(4), ValueError, r"\(4,\)"),
-        (torch.full((1, 4, 4), float("nan")), ValueError, "not finite"),
+        (torch.full((1, 4, 4), float("nan")), ValueError, "NaN or infinite"),
     ],
 )
 def test_what_is_not_a_picture_is_refused(image, error, message):

@@ -1,1 +1,1 @@
-"""Pictures a reader can move. Import from the modules by name; this file imports nothing."""
+"""Interactive pictures. Import from the modules by name; this file imports nothing."""

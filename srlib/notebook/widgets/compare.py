@@ -1,4 +1,4 @@
-"""Two pictures on top of each other, parted by a line that a reader moves."""
+"""A comparison slider: two pictures on top of each other, split by a movable line."""
 
 import math
 
@@ -19,29 +19,30 @@ def compare(
     zoom: bool = True,
     webp_quality: int | None = None,
 ) -> Widget:
-    """Two pictures on top of each other, parted by a line that mouse, finger or arrow keys move.
+    """Compare two pictures on top of each other, split by a line that mouse, finger or arrow keys move.
 
-    Buttons, +, −, double click, pinch, and the wheel (after a click on the picture, or with Ctrl) zoom both
-    together; when zoomed, dragging beside the line pans.
+    Buttons, +, −, double click, pinch, and the wheel (after a click on the picture, or with Ctrl) zoom both together;
+    when zoomed, dragging away from the line pans.
 
     Args:
-        labels: what stands on the left (`a`) and on the right (`b`).
-        alt: what the pictures show, for those who cannot see them; each label is put before it.
+        labels: the names of the left (`a`) and the right picture (`b`).
+        alt: alternative text, for those who cannot see the pictures; each label is put before it.
         width: CSS pixels on a wide page; default a whole multiple of the larger picture's.
-        webp_quality: 1 to 100 makes the page lighter, with loss; default none.
+        webp_quality: 1 to 100 makes the page smaller, with loss; default lossless.
 
-    Shapes: each (1, C, H, W), (C, H, W) or (H, W) in [0, 1]. If one is a whole number of times the other, the
-        smaller is drawn enlarged, each pixel a square.
-    Raises: TypeError or ValueError for what is not a picture, for other pairs of sizes, and above 8 MB.
+    Shapes: each (1, C, H, W), (C, H, W) or (H, W) in [0, 1]. If one is a whole multiple of the other, the smaller is
+        enlarged, with its pixels as squares.
+    Raises: TypeError or ValueError for anything but pictures; ValueError for other pairs of sizes, other than two
+        labels, and more than 8 MB.
     """
     if isinstance(labels, str) or len(labels) != 2:
-        raise ValueError(f"labels are two names, got {labels!r}")
+        raise ValueError(f"labels must be two names, got {labels!r}")
     pictures = one_picture(a), one_picture(b)
     sizes = [tuple(picture.shape[1:]) for picture in pictures]
     (low, narrow), (high, wide) = sorted(sizes, key=math.prod)
     if high % low or wide % narrow or high // low != wide // narrow:
         raise ValueError(
-            "compare needs two pictures of one size, or one a whole number of times the other; "
+            "compare needs two pictures of one size, or one a whole multiple of the other; "
             f"got (height, width) = {sizes[0]} and {sizes[1]}"
         )
     frames = [frame(picture, webp_quality) for picture in pictures]

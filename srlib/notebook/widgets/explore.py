@@ -1,4 +1,4 @@
-"""Sliders over a function: every combination computed for the page, any value where a kernel runs."""
+"""Sliders for a function's arguments: all combinations precomputed for the page, any value with a running kernel."""
 
 import itertools
 import json
@@ -28,20 +28,20 @@ def explore(
 ) -> Widget:
     """A control for each argument of `fn`: sliders for numbers, buttons or a list for anything else.
 
-    `fn(**values)` is computed for every combination now, and the page switches between the results: that
-    needs no kernel. Where a kernel and ipywidgets are there, and `SRLIB_STATIC` is not 1, the output also
-    holds an ipywidgets control that calls `fn` again, with any number between the smallest and the largest of
-    a list of floats. A front end that knows ipywidgets shows that one; every other, and an exported notebook,
-    the first. What `fn` raises while it is being moved stands in place of the picture.
+    `fn(**values)` is computed for every combination now, and the page switches between the results, which needs no
+    kernel. With a kernel and ipywidgets, and unless `SRLIB_STATIC` is 1, the output also has an ipywidgets control that
+    calls `fn` again, with any number between the smallest and the largest of a list of floats. A front end with
+    ipywidgets shows that control; any other, and an exported notebook, shows the page's own. If `fn` raises while a
+    control is moved, the error replaces the picture.
 
     Args:
-        fn: gives a picture, a matplotlib figure (it is closed here), or either with a line of text.
-        alt: what is shown; it may name arguments, as in "Zone plate enlarged {scale} times". Otherwise the
-            values are put after it.
-        grid: argument = its values, the one to start with first; `caption`, `alt` and `webp_quality` are taken.
+        fn: returns a picture, a matplotlib figure (closed here), or either with a line of text.
+        alt: alternative text; it may name arguments, as in "Zone plate enlarged {scale} times". Otherwise the values
+            are put after it.
+        grid: argument = its values, the initial one first; `caption`, `alt` and `webp_quality` cannot be arguments.
 
-    Raises: ValueError for more than 400 combinations or 8 MB, for no values; TypeError for another result of
-        `fn`; and whatever `fn` raises.
+    Raises: ValueError for more than 400 combinations or 8 MB, for no values, and for an alt that names anything else;
+        TypeError for another result of `fn`; and whatever `fn` raises.
     """
     axes = {name: _values(name, values) for name, values in grid.items()}
     count = math.prod(len(values) for values in axes.values())
@@ -49,7 +49,7 @@ def explore(
         raise ValueError("explore needs a list of values for at least one argument, such as a=[-0.5, -0.75]")
     if count > _MOST_FRAMES:
         product = " · ".join(str(len(values)) for values in axes.values())
-        raise ValueError(f"explore would make {product} = {count} pictures, at most {_MOST_FRAMES}; use fewer values")
+        raise ValueError(f"explore would make {product} = {count} pictures, more than {_MOST_FRAMES}; use fewer values")
 
     def compute(values: dict[str, object]) -> tuple[Frame, str]:
         try:
@@ -60,7 +60,7 @@ def explore(
         content, text = result if isinstance(result, tuple) and len(result) == 2 else (result, "")
         if not isinstance(content, Tensor | Figure) or not isinstance(text, str):
             raise TypeError(
-                f"explore: fn must give a picture or a figure, or (one of them, text), got {_kinds(result)}"
+                f"explore: fn must return a picture or a figure, or (one of them, text), got {_kinds(result)}"
             )
         return frame(content, webp_quality, text), _alternative(alt, values)
 
@@ -91,7 +91,7 @@ def _explorer(
     data = {
         "values": [[words(value) for value in values] for values in axes.values()],
         "frames": [sources[each.source] for each in frames],
-        "images": ["", *list(sources)[1:]],  # the first stands in the page already
+        "images": ["", *list(sources)[1:]],  # the first is already in the page
         "alts": alts,
         "texts": [each.text for each in frames],
     }
@@ -139,7 +139,7 @@ def _alternative(alt: str | None, values: dict[str, object]) -> str:
     try:
         text = alt.format(**named)
     except (KeyError, IndexError, ValueError) as error:
-        raise ValueError(f"explore: alt {alt!r} may hold {{name}} for {', '.join(named)} only") from error
+        raise ValueError(f"explore: alt {alt!r} may contain {{name}} for {', '.join(named)} only") from error
     return text if text != alt else f"{alt} ({listed})"
 
 
@@ -150,7 +150,7 @@ def _kinds(result: object) -> str:
 
 
 def _live() -> bool:
-    """A kernel could answer: IPython runs as one, ipywidgets is there, nobody asked for a static page."""
+    """Whether a kernel can respond: IPython runs as one, ipywidgets is installed, and SRLIB_STATIC is not 1."""
     if os.environ.get("SRLIB_STATIC") == "1" or "IPython" not in sys.modules or not find_spec("ipywidgets"):
         return False
     shell = sys.modules["IPython"].get_ipython()

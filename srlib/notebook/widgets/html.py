@@ -16,19 +16,19 @@ from torch import Tensor
 from srlib.images import to_uint8
 from srlib.notebook.figure import one_picture
 
-MOST_BYTES = 8_000_000  # of one widget's pictures on the page, as text
+MOST_BYTES = 8_000_000  # for the encoded pictures of one widget
 _WEBP_SIDE = 16_383
 _USUAL, _TALLEST = 480, 800  # pixels on the page
 _VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 class Widget:
-    """HTML that needs nothing else: no kernel, no network, no file beside it. `html` is the text."""
+    """Self-contained HTML: no kernel, no network, no other file. `html` is the text."""
 
     def __init__(self, text: str, summary: str, live: Callable[[], str] | None = None):
         self.html = text
         self._summary = summary
-        self._live = live  # makes the control that needs a kernel, gives its model id
+        self._live = live  # makes the control that needs a kernel and returns its model id
 
     def __repr__(self) -> str:
         return f"<srlib widget: {self._summary}>"
@@ -45,7 +45,7 @@ class Widget:
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture or a figure, encoded: its data URI, (height, width), a line of text, is it a chart."""
+    """An encoded picture or figure: its data URI, (height, width), a line of text, and whether it is a chart."""
 
     source: str
     size: tuple[int, int]
@@ -54,7 +54,10 @@ class Frame:
 
 
 def frame(content: Tensor | Figure, quality: int | None = None, text: str = "") -> Frame:
-    """Encode, without loss unless `quality` is given; a figure is closed, its size in CSS pixels."""
+    """Encode, lossless unless `quality` is given; a figure is closed, and its size is in CSS pixels.
+
+    Raises: as `one_picture` and `data_uri`.
+    """
     if not isinstance(content, Figure):
         picture = one_picture(content)
         pixels = to_uint8(picture[None])[0].permute(1, 2, 0).squeeze(2)
@@ -67,9 +70,12 @@ def frame(content: Tensor | Figure, quality: int | None = None, text: str = "") 
 
 
 def data_uri(image: Image.Image, quality: int | None = None) -> str:
-    """PNG or WebP without loss, whichever is smaller; with `quality` (1 to 100), WebP with loss."""
+    """Lossless PNG or WebP, whichever is smaller; with `quality` (1 to 100), lossy WebP.
+
+    Raises: ValueError for another quality.
+    """
     if quality is not None and not 1 <= quality <= 100:
-        raise ValueError(f"webp_quality is a number from 1 to 100 or None (no loss), got {quality}")
+        raise ValueError(f"webp_quality must be a number from 1 to 100, or None (lossless), got {quality}")
     settings = {"PNG": {}, "WEBP": {"lossless": True, "method": 4, "quality": 75}}
     if quality is not None:
         settings = {"WEBP": {"method": 4, "quality": quality}}
@@ -85,26 +91,31 @@ def data_uri(image: Image.Image, quality: int | None = None) -> str:
 
 
 def check_bytes(count: int, name: str) -> None:
+    """Check that a widget's pictures are not too large for a page.
+
+    Raises: ValueError for more than `MOST_BYTES`.
+    """
     if count > MOST_BYTES:
         raise ValueError(
             f"{name}: its pictures take {count / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:.0f} MB; "
-            "crop them, give fewer, or allow loss with webp_quality=90"
+            "crop them, use fewer, or allow loss with webp_quality=90"
         )
 
 
 def img(source: str, alt: str, classes: str = "") -> str:
+    """An `<img>` element."""
     extra = f' class="{classes}"' if classes else ""
     return f'<img src="{source}" alt="{escape(alt)}"{extra} draggable="false">'
 
 
 def page_width(height: int, width: int) -> int:
-    """CSS pixels a picture is wide by default: a whole factor when small, less when it is very tall."""
+    """Default width of a picture in CSS pixels: a whole multiple if it is small, less if it is very tall."""
     shown = width * max(1, round(_USUAL / max(width, height)))
     return min(shown, max(1, round(_TALLEST * width / height)))
 
 
 def figure(kind: str, body: str, caption: str | None, variables: dict[str, str], data: dict[str, object]) -> str:
-    """The root element, with the style and script of `kind` inside it, so that copying it copies all."""
+    """The root element, with the style and script of `kind` inside, so that it can be copied as a whole."""
     style = "; ".join(f"--{name}: {value}" for name, value in variables.items())
     attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
     text = f'<figcaption class="srlib-caption">{escape(caption)}</figcaption>' if caption else ""
@@ -117,13 +128,15 @@ def figure(kind: str, body: str, caption: str | None, variables: dict[str, str],
 
 @cache
 def asset(name: str) -> str:
+    """The text of a file in `assets`."""
     return (files("srlib.notebook.widgets") / "assets" / name).read_text(encoding="utf-8")
 
 
 def escape(value: object) -> str:
+    """Text for HTML, quotes escaped too."""
     return html.escape(str(value), quote=True)
 
 
 def alt_text(name: str, size: tuple[int, int], alt: str | None) -> str:
-    """What a picture of a widget shows, for those who cannot see it."""
+    """The alternative text of a widget's picture."""
     return f"{name}: {alt}" if alt else f"{name}, {size[0]} by {size[1]} pixels"

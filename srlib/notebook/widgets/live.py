@@ -1,4 +1,4 @@
-"""The control of `explore` where a kernel runs: ipywidgets 7.7 (Colab) or later, with values in between."""
+"""The control of `explore` with a running kernel: ipywidgets 7.7 (Colab) or later, with intermediate values."""
 
 import traceback
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from srlib.notebook.widgets.html import Frame, asset, escape, page_width
 
-if TYPE_CHECKING:  # not a dependency: without it the page's own sliders are all there is
+if TYPE_CHECKING:  # not a dependency: without it, only the page's own sliders are shown
     import ipywidgets
 
 FEW = 4  # choices shown as buttons; more become a list
@@ -16,12 +16,12 @@ _STEPS = 200  # of a slider over floats
 def control(
     compute: Callable[[dict[str, object]], tuple[Frame, str]], axes: dict[str, list], caption: str | None
 ) -> "ipywidgets.VBox":
-    """Fields for `axes` over the picture that `compute` makes of their values.
+    """Fields for `axes` above the picture that `compute` returns for their values.
 
     Args:
         compute: values by name -> frame and alternative text.
-        axes: name -> values; floats become a slider over every value between them, whole numbers one over
-            these alone, anything else buttons or a list.
+        axes: name -> values; floats become a slider over the whole range, whole numbers a slider over just these
+            values, anything else buttons or a list.
     """
     import ipywidgets
 
@@ -31,7 +31,7 @@ def control(
     def draw(change: object = None) -> None:
         try:
             picture.value = _page(*compute({name: field.value for name, field in fields.items()}), caption)
-        except Exception:  # whatever it is: an error in a callback would vanish in the kernel's log
+        except Exception:  # any: an error in a callback would disappear in the kernel's log
             picture.value = f'<pre role="alert">{escape(traceback.format_exc())}</pre>'
 
     for field in fields.values():
@@ -69,11 +69,12 @@ def _page(frame: Frame, alt: str, caption: str | None) -> str:
 
 
 def numbers(values: list) -> bool:
+    """Whether all values are numbers, which get a slider."""
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def words(value: object) -> str:
-    """A value as a reader sees it: floats with four digits, numbers with a real minus sign."""
+    """A value as text: floats with four digits, numbers with a true minus sign."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):

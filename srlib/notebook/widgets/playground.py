@@ -1,4 +1,4 @@
-"""A network that the reader can try on a picture of their own, inside the built page: "try what you just trained"."""
+"""A network that readers can run on their own pictures, in the browser: "try what you just trained"."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from srlib.notebook.widgets.compare import compare
 from srlib.notebook.widgets.html import Widget, escape, figure
 from srlib.resample import resize
 
-MOST_BYTES = 500_000  # of a network inside a page, before base64 makes it a third longer
+MOST_BYTES = 500_000  # for a network inside a page, before base64 makes it a third longer
 
 
 def playground(
@@ -29,15 +29,15 @@ def playground(
     caption: str | None = None,
     webp_quality: int | None = 90,
 ) -> Widget:
-    """`compare` bicubic interpolation with a network on `lr`; on the built site, the network too.
+    """`compare` bicubic interpolation with a network on `lr`; on the built site, readers can run the network too.
 
-    There the page offers to run it in the browser, on a picture that the reader chooses. A shipped network is loaded
-    from the site, another is put into the page, rounded to 16 bits, if it has at most 500 kB so. Everywhere else, and
-    where onnx and onnxscript are missing, there is the comparison alone.
+    There it runs in the browser, on a picture of the reader's choice. A shipped network is loaded from the site; any
+    other is embedded in the page, rounded to float16, if that takes at most 500 kB. Everywhere else, and without onnx
+    and onnxscript, only the comparison is shown.
 
     Args:
-        net: a network, or the name of a shipped one, for which `scale` is given.
-        name: what readers call it.
+        net: a network, or the name of a shipped one, which needs `scale`.
+        name: the name to display.
         hr: the original; the caption then ends with the PSNR of both.
         alt, caption, webp_quality: as for `compare`.
 
@@ -48,7 +48,7 @@ def playground(
     net = load(net, scale) if shipped else net
     static = os.environ.get("SRLIB_STATIC") == "1"  # the site is being built
     if static and not shipped:
-        net = onnx_export.to_half(net).eval()  # what the page shows is what the page runs
+        net = onnx_export.to_half(net).eval()  # so that the page shows the network that it runs
     still = _comparison(net, lr, hr, name, alt, caption, webp_quality)
     about = _network(net, shipped, name) if static else None
     return _embedded(still, about) if about else still
@@ -72,7 +72,7 @@ def _comparison(
 
 
 def _network(net: nn.Module, shipped: str | None, name: str) -> dict[str, object] | None:
-    """What the page's own script needs to know; None where there is no file that it could run."""
+    """What the page's script needs to run the network; None if it cannot be run."""
     about: dict[str, object] = {
         "name": shipped or re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"),
         "label": name,
@@ -92,8 +92,8 @@ def _network(net: nn.Module, shipped: str | None, name: str) -> dict[str, object
 
 
 def _embedded(still: Widget, about: dict[str, object]) -> Widget:
-    """The comparison, and below it a place that the site's script fills."""
-    data = json.dumps(about).replace("<", "\\u003c")  # nothing in it may end the element
+    """The comparison, and below it an element that the site's script fills."""
+    data = json.dumps(about).replace("<", "\\u003c")  # so that no text in it can close the element
     label = f"Try {about['label']} on a picture of your own"
     body = (
         f"{still.html}"

@@ -20,19 +20,19 @@ def zoom(
     caption: str | None = None,
     webp_quality: int | None = None,
 ) -> Widget:
-    """One picture with a box on it, and beside it the inside of the box in every picture, moved together.
+    """An overview with a box on it, and next to it the crop at the box from every picture, all moved together.
 
-    Drag the box or a crop, tap the overview, or use arrow keys (with Shift by one pixel), + and −. Pictures
-    of different sizes show the same region of the scene, each with its own pixels as squares.
+    Drag the box or a crop, tap the overview, or use arrow keys (with Shift by one pixel), + and −. Pictures of
+    different sizes show the same region of the scene, each with its pixels as squares.
 
     Args:
         images: name -> picture; all of one scene.
-        box: (top, left, height, width) at first, whole pixels of the largest picture, or as floats fractions.
-        alt: what the pictures show; each name is put before it.
-        webp_quality: 1 to 100 makes the page lighter, with loss; default none.
+        box: initial (top, left, height, width), whole pixels of the largest picture, or fractions of it as floats.
+        alt: alternative text; each name is put before it.
+        webp_quality: 1 to 100 makes the page smaller, with loss; default lossless.
 
-    Raises: TypeError or ValueError for what is not a picture, for a box outside, for pictures of different
-        shapes, and above 8 MB.
+    Raises: TypeError or ValueError for anything but a dict of pictures; ValueError for a box that is not inside the
+        picture, pictures of different shapes, and more than 8 MB.
     """
     if not isinstance(images, Mapping) or not images:
         raise ValueError("zoom needs a dict of pictures, such as {'bicubic': sr, 'original': hr}")
@@ -44,12 +44,12 @@ def zoom(
         if abs(picture.shape[1] * scale - height) > scale:  # a border may cost one pixel of the small picture
             raise ValueError(
                 f"zoom needs pictures of one scene: {name} is {picture.shape[1]} x {picture.shape[2]}, "
-                f"which is no scaled {height} x {width}"
+                f"which is not a multiple or a fraction of {height} x {width}"
             )
     top, left, tall, wide = region(box, height, width)
     frames = {name: frame(picture, webp_quality) for name, picture in pictures.items()}
     small = frame(whole, webp_quality)
-    if max(height, width) > _OVERVIEW:  # a map to point at; what is judged stands in the crops
+    if max(height, width) > _OVERVIEW:  # only for orientation; quality is judged in the crops
         shrink = _OVERVIEW / max(height, width)
         small = frame(resize(whole, size=(max(1, round(height * shrink)), max(1, round(width * shrink)))), 90)
     check_bytes(sum(len(each.source) for each in frames.values()) + len(small.source), "zoom")

@@ -1,1 +1,1 @@
-"""What an update does: one file, one method. Import from the modules by name; this file imports nothing."""
+"""Training steps: one module per method. Import from the modules by name; this file imports nothing."""

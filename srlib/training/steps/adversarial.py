@@ -1,4 +1,4 @@
-"""A generator and a discriminator in turn: SRGAN, ESRGAN."""
+"""Adversarial training of a generator and a discriminator in turn: SRGAN, ESRGAN."""
 
 from collections.abc import Callable
 
@@ -20,24 +20,24 @@ def adversarial(
     joint_batch: bool = True,
     random_crop: int = 0,
 ) -> Step:
-    """A generator `g` and a discriminator `d`: d learns to tell hr from sr, g to look right and to be taken for hr.
+    """Train a discriminator `d` to tell hr from sr, and a generator `g` on content losses and to fool d.
 
     SRGAN with `BCE` (Ledig et al., CVPR 2017, eq. 2-6), ESRGAN with `RELATIVISTIC` (Wang et al., ECCVW 2018, eq. 3).
-    First d is updated, on pictures that g has just made, then g, against the new d. Each update changes one network:
-    batch norm's running statistics are updated by the forward pass of their own network's update, and by no other.
+    First d is updated on new pictures from g, then g against the updated d. Each update changes one network: batch
+    norm's running statistics change only in the forward pass of their own network's update.
 
     Args:
-        content: the other losses of g, such as pixel=(1e-2, l1), feature=(1.0, a distance of features).
+        content: the other losses of g, such as pixel=(1e-2, l1), feature=(1.0, a feature loss).
         weight: of the adversarial loss of g; 1e-3 in SRGAN, 5e-3 in ESRGAN.
         penalty: (d, hr, sr) -> scalar, added to the loss of d, in float32: `gradient_penalty` or `r1`.
-        joint_batch: hr and sr pass d as one batch. If not, each as its own, and batch norm gives each its own mean, as
-            in the code of ESRGAN's authors; what then tells them apart is not their mean.
-        random_crop: hr and sr lose so many rows and columns, at sides drawn anew for each step. The strides of d and of
-            a feature network then start anywhere on the grid of sr, and no pattern of g can lock to theirs and stay
-            unseen: scale − 1 is enough. For a d that takes pictures of any size.
+        joint_batch: pass hr and sr through d as one batch. If False, each is a batch of its own with its own batch norm
+            statistics, as in the ESRGAN authors' code, so d cannot use differences of their means.
+        random_crop: number of rows and columns cropped from hr and sr, at sides drawn anew in each step. The strides
+            of d and of a feature network then start anywhere on the grid of sr, so that g cannot hide a pattern that is
+            aligned with them; scale − 1 is enough. For a d that takes pictures of any size.
 
-    Differs from the paper: Ledig et al. do not say how batches pass d, nor which network is updated first. One batch
-        serves both updates. In g's update batch norm of d takes the statistics of the batch, as in d's.
+    Differs from the paper: Ledig et al. do not say how batches pass through d, nor which network is updated first. Both
+        updates use the same batch. In g's update, batch norm in d uses batch statistics, as in d's.
     """
 
     def logits(d: nn.Module, hr: Tensor, sr: Tensor) -> tuple[Tensor, ...]:
@@ -63,7 +63,7 @@ def adversarial(
 
 
 def _random_crop(pixels: int, *pictures: Tensor) -> tuple[Tensor, ...]:
-    """The same part of each picture, so many rows and columns smaller, at a random place."""
+    """Crop every picture by `pixels` rows and columns, at the same random position."""
     if pixels == 0:
         return pictures
     top, left = torch.randint(pixels + 1, (2,)).tolist()

@@ -1,4 +1,4 @@
-"""Self-supervised training: one network answers questions whose answers nobody had to write."""
+"""Self-supervised training: one network learns from automatic labels."""
 
 from torch import Tensor, nn
 
@@ -8,11 +8,11 @@ from srlib.training.run import Run
 
 
 def self_supervised() -> Step:
-    """The network `g`, a `Pretext`, learns to say what was done to a patch.
+    """Train the network `g`, a `Pretext`, to predict what was done to a patch (Gidaris et al., ICLR 2018).
 
-    That is its rotation, its downscaling, the type of its degradation and how strong that is.
+    It predicts the rotation, the downscaling, and the type and strength of the degradation.
 
-    Differs from the paper: it is in no paper; rotation as a question is from Gidaris et al. (ICLR 2018).
+    Differs from the paper: the paper predicts the rotation only.
     """
 
     def step(nets: dict[str, nn.Module], opts: Optimizers, batch: tuple[Tensor, Tensor], run: Run) -> dict[str, Tensor]:

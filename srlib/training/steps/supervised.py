@@ -1,4 +1,4 @@
-"""One network learns pairs."""
+"""Supervised training of one network on pairs of lr and hr."""
 
 from torch import Tensor, nn
 
@@ -8,10 +8,10 @@ from srlib.training.run import Run
 
 
 def supervised(loss: Weighted | Levels, *, at_scale: bool = False, pyramid: bool = False) -> Step:
-    """The network `g` learns to turn lr into hr (Dong et al., ECCV 2014, sec. 3.2, with any loss).
+    """Train the network `g` to turn lr into hr (Dong et al., ECCV 2014, sec. 3.2, with any loss).
 
     Args:
-        at_scale: for a network of several scales (MDSR): it is told which one the batch is for.
+        at_scale: for a network of several scales (MDSR): pass the scale of the batch to it.
         pyramid: for a network of several outputs (LapSRN): a batch has lr and a target for each; `loss` is a `Levels`.
 
     Differs from the paper: nothing known; the loss and the optimizer are the caller's.
