@@ -32,7 +32,10 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Round, compare, score, export; then write all files or none, and print what was found; the exit status."""
+    """Round, compare, score and export; then write all files or none; return the exit status.
+
+    Raises: UsageError for a run that cannot be published; CheckpointError and ExportError for a file that is damaged.
+    """
     data = _clone()
     source = _checkpoint(options.source)
     card = _finished_card(source)

@@ -127,7 +127,7 @@ def edsr_baseline_paper(scale: int) -> Recipe:
 
 
 def edsr_paper(scale: int) -> Recipe:
-    """EDSR, 32 blocks of 256; else as `edsr_baseline_paper`.
+    """EDSR with 32 blocks of 256 maps (Lim et al., CVPRW 2017); else as `edsr_baseline_paper`.
 
     Differs from the paper: nothing known.
     """
@@ -135,7 +135,7 @@ def edsr_paper(scale: int) -> Recipe:
 
 
 def mdsr_paper(scale: int = 4) -> Recipe:
-    """MDSR-baseline for ×2, ×3 and ×4; else as `edsr_baseline_paper`.
+    """MDSR-baseline for ×2, ×3 and ×4 (Lim et al., CVPRW 2017); else as `edsr_baseline_paper`.
 
     Differs from the paper: 16 blocks, the authors' baseline, in place of 80; the scales take turns.
     """

@@ -48,6 +48,7 @@ class Logs:
             self.log(row)
 
     def close(self) -> None:
+        """End TensorBoard's file."""
         if self._board:
             self._board.close()
 

@@ -25,7 +25,8 @@ Step = Callable[[Nets, Optimizers, tuple[Tensor, ...], Run], dict[str, Tensor]]
 class Stream(Protocol):
     """Samples by their number; those of `srlib.data.streams` are streams."""
 
-    def batch(self, indices: range, device: torch.device) -> tuple[Tensor, ...]: ...
+    def batch(self, indices: range, device: torch.device) -> tuple[Tensor, ...]:
+        """The samples of these numbers, stacked, on a device."""
 
 
 @dataclass(frozen=True)
