@@ -127,7 +127,7 @@ def _scored(net: nn.Module, sets: Mapping[str, Pictures]) -> Scores:
     """As `paper_scores`, with a bar."""
     scores: Scores = {}
     for name, pictures in tqdm(sets.items(), desc="scoring", unit="set", leave=False, disable=quiet()):
-        for scale, row in paper_scores(net, {name: pictures}).items():
+        for scale, row in paper_scores(net, {name: pictures}, getattr(net, "scales", (net.scale,))).items():
             scores.setdefault(scale, {}).update(row)
     return scores
 
