@@ -3,11 +3,40 @@
 import io
 import struct
 import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
+
+PATIENCE = 300_000  # milliseconds that a page has for anything; whoever waits so long waits for something broken
+
+
+def patient(browser):
+    """The browser, whose pages wait for minutes: how long a page takes is the machine's business."""
+    plain = browser.new_context
+
+    def new_context(**options):
+        context = plain(**options)
+        context.set_default_timeout(PATIENCE)
+        return context
+
+    browser.new_context = new_context
+    return browser
+
+
+def every(test: Callable[..., Any], cases: Iterable[tuple]) -> None:
+    """One test over many cases. All are tried; the failure names those that failed by their words and numbers."""
+    failed, count = [], 0
+    for count, case in enumerate(cases, 1):
+        try:
+            test(*case)
+        except (Exception, pytest.fail.Exception) as error:
+            name = " ".join(str(part) for part in case if isinstance(part, str | int | float | tuple))
+            failed.append(f"case {count} ({name}): {type(error).__name__}: {error}")
+    assert count and not failed, "\n".join(failed) or "no case"
 
 
 def write_header_only_png(path, width, height):

@@ -12,6 +12,7 @@ from srlib.models.fcn import espcn, fsrcnn
 from srlib.models.interpolators import bicubic, lanczos, nearest
 from srlib.self_ensemble import SelfEnsemble
 from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
+from tests.conftest import every
 
 
 class Small(nn.Module):
@@ -37,13 +38,15 @@ def net():
 
 
 @pytest.mark.parametrize("size", [(37, 52), (64, 8), (1, 90), (40, 40)])
-@pytest.mark.parametrize("tile", [8, 13, 40])
 @pytest.mark.parametrize("ensemble", [False, True])
-def test_tiles_leave_no_seam(net, size, tile, ensemble):
+def test_tiles_leave_no_seam(net, size, ensemble):
     lr = torch.rand(2, 3, *size)
     whole = upscale(net, lr, tile=None, ensemble=ensemble)
-    tiled = upscale(net, lr, tile=tile, ensemble=ensemble)
-    torch.testing.assert_close(tiled, whole, atol=1e-5, rtol=0)
+
+    def seamless(tile):
+        torch.testing.assert_close(upscale(net, lr, tile=tile, ensemble=ensemble), whole, atol=1e-5, rtol=0)
+
+    every(seamless, [(13,), (40,)] if ensemble else [(8,), (13,), (40,)])
 
 
 @pytest.fixture(params=[(2, 2), (1, 4), (4, 2)], ids=lambda pair: f"x{pair[0]} folds {pair[1]}")
@@ -109,10 +112,10 @@ def test_clips_are_enlarged_in_tiles_too(ensemble):
 
 
 @pytest.mark.parametrize("make", [nearest, bicubic, lanczos])
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_interpolators_leave_no_seam(make, scale):
+def test_interpolators_leave_no_seam(make):
     lr = torch.rand(1, 3, 61, 47)
-    torch.testing.assert_close(upscale(make(scale), lr, tile=16), make(scale)(lr), atol=1e-5, rtol=0)
+    for scale in (2, 3, 4):
+        torch.testing.assert_close(upscale(make(scale), lr, tile=16), make(scale)(lr), atol=1e-5, rtol=0)
 
 
 def test_too_small_an_overlap_does_leave_a_seam(net):
@@ -186,10 +189,9 @@ class LumaBicubic(nn.Module):
         return bicubic(self.scale)(lr)
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
 @pytest.mark.parametrize("options", [{}, {"tile": 7}, {"ensemble": True}, {"tile": 8, "ensemble": True}])
-def test_a_luma_network_that_does_as_bicubic_makes_the_bicubic_picture(scale, options):
-    lr = torch.rand(2, 3, 17, 11)
+def test_a_luma_network_that_does_as_bicubic_makes_the_bicubic_picture(options):
+    lr, scale = torch.rand(2, 3, 17, 11), 3
     torch.testing.assert_close(upscale(LumaBicubic(scale), lr, **options), bicubic(scale)(lr), atol=1e-6, rtol=0)
     exact = upscale(LumaBicubic(scale), lr.double(), **options)
     torch.testing.assert_close(exact, bicubic(scale)(lr.double()), atol=1e-12, rtol=0)
@@ -221,13 +223,12 @@ def test_a_grey_picture_goes_through_an_rgb_network_three_times():
 
 @pytest.mark.parametrize("make", [espcn, fsrcnn, edsr_small])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("ensemble", [False, True])
-def test_networks_of_any_colour_leave_no_seam(make, channels, ensemble):
+def test_networks_of_any_colour_leave_no_seam(make, channels):
     torch.manual_seed(0)
     net, lr = make(2).eval(), torch.rand(1, channels, 37, 52)
-    whole = upscale(net, lr, tile=None, ensemble=ensemble)
+    whole = upscale(net, lr, tile=None)
     assert whole.shape == (1, channels, 74, 104)
-    torch.testing.assert_close(upscale(net, lr, tile=20, ensemble=ensemble), whole, atol=1e-5, rtol=0)
+    torch.testing.assert_close(upscale(net, lr, tile=20), whole, atol=1e-5, rtol=0)
 
 
 def test_tiles_reach_as_far_as_the_chroma_even_where_the_network_does_not():

@@ -3,18 +3,27 @@
 import ast
 import json
 import os
+import random
 import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+import torch
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from book._tools import execute
 from book._tools.execute import Run, run
 from book._tools.pages import ROOT, chapters, install_cell, pages, source
+from book._tools.probe import LINE_SECONDS, probe
 
 pytestmark = pytest.mark.book
 each_chapter = pytest.mark.parametrize("page", chapters())
@@ -23,6 +32,8 @@ LEAST_EXERCISES = 3
 MOST_SECONDS, MOST_MEGABYTES = 60, 1500  # of a chapter on two cores; Binder gives 2 GB
 # Below these a chapter is small, and measuring it says more about the machine than about the chapter.
 SMALL_SECONDS, SMALL_MEGABYTES = 20, 400
+# Processors differ in what they are good at, and so does what a chapter asks for: the probe is no exact yardstick.
+SECONDS_FACTOR, MEGABYTES_FACTOR = 4, 2
 COMPUTE = re.compile(
     r"^\*\*CPU\*\* (?P<cpu>\d+(?:\.\d+)?) (?P<cpu_unit>s|min) · "
     r"\*\*GPU\*\* (?P<gpu>\d+(?:\.\d+)?) (?P<gpu_unit>s|min) · "
@@ -145,7 +156,7 @@ def test_chapter_reads_no_file_by_path(page):
 @pytest.fixture(scope="module")
 def runs() -> dict[str, Run]:
     """Every chapter at the size the site shows; what `make book` executed already comes from its cache."""
-    return {page: run(source(page)) for page in chapters()}  # one by one: the compute line speaks of a chapter alone
+    return {page: run(source(page)) for page in chapters()}
 
 
 @each_chapter
@@ -171,15 +182,25 @@ def test_stubs_fail_and_solutions_pass(page, runs):
 
 
 @each_chapter
-def test_compute_line_is_true_within_a_factor_of_two(page, runs):
-    stated, ran = compute_line(page), runs[page]
+def test_compute_line_promises_little(page):
+    stated = compute_line(page)
     assert stated["cpu"] <= MOST_SECONDS and stated["memory"] <= MOST_MEGABYTES
-    for said, measured, small in (
-        (stated["cpu"], ran.seconds, SMALL_SECONDS),
-        (stated["memory"], ran.megabytes, SMALL_MEGABYTES),
+
+
+@each_chapter
+def test_compute_line_is_true(page, runs):
+    """In processor time against a probe beside it; `python -m benchmarks.compute_lines` judges by the clock."""
+    stated, ran = compute_line(page), runs[page]
+    seconds = ran.probes * LINE_SECONDS
+    for said, measured, small, factor in (
+        (stated["cpu"], seconds, SMALL_SECONDS, SECONDS_FACTOR),
+        (stated["memory"], ran.megabytes, SMALL_MEGABYTES, MEGABYTES_FACTOR),
     ):
-        ratio = max(said, small) / max(measured, small)
-        assert 0.5 <= ratio <= 2, f"{page} says {stated}; it took {ran.seconds:.0f} s, {ran.megabytes:.0f} MB"
+        ratio = max(measured, small) / max(said, small)
+        assert 1 / factor <= ratio <= factor, (
+            f"{page} says {stated}; it took {ran.probes:.0f} probes, which stand for {seconds:.0f} s, and "
+            f"{ran.megabytes:.0f} MB"
+        )
 
 
 @pytest.fixture
@@ -210,41 +231,108 @@ def test_cached_outputs_are_forgotten_when_the_budget_changes(small_tree, monkey
     assert not (small_tree / "b" / "cache").exists()
 
 
+def write_chapter(path: Path, *cells: str) -> Path:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, path)
+    return path
+
+
+def texts(ran: Run) -> list[str]:
+    """What the last line of each cell is."""
+    return ["".join(output.data["text/plain"] for output in cell.outputs) for cell in ran.notebook.cells]
+
+
 def test_chapters_are_executed_two_at_a_time_and_in_their_order(small_tree, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    cells = ["import os, time; time.sleep(1); os.environ['OMP_NUM_THREADS']", "1 / 0", "'third'"]
-    paths = [small_tree / f"{number}.ipynb" for number in range(len(cells))]
-    for path, cell in zip(paths, cells, strict=True):
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(notebook, path)
-    first, second, third = execute.run_all(paths)
-    threads = max(1, execute.CORES // 2)
-    assert first.notebook.cells[0].outputs[0].data["text/plain"] == f"'{threads}'" and not first.cached
-    assert isinstance(second, CellExecutionError) and second.ename == "ZeroDivisionError"
-    assert third.notebook.cells[0].outputs[0].data["text/plain"] == "'third'"
+    meet = (
+        "import os, pathlib, time\n"
+        "pathlib.Path('{0}').touch()\n"
+        "while not pathlib.Path('{1}').exists(): time.sleep(0.05)\n"  # for ever, if they came one after the other
+        "os.environ['OMP_NUM_THREADS']"
+    )
+    both = [meet.format("a", "b"), meet.format("b", "a")] if execute.AT_ONCE == 2 else ["1", "2"]
+    paths = [write_chapter(small_tree / f"{i}.ipynb", cell) for i, cell in enumerate([*both, "1 / 0", "'fourth'"])]
+    first, second, third, fourth = execute.run_all(paths)
+    if execute.AT_ONCE == 2:
+        assert texts(first) == texts(second) == ["'1'"]
+    assert not first.cached
+    assert isinstance(third, CellExecutionError) and third.ename == "ZeroDivisionError"
+    assert texts(fourth) == ["'fourth'"]
     again = list(execute.run_all(paths))
-    assert again[0].cached and again[2].cached and again[0].seconds == first.seconds >= 1
+    assert [again[i].cached for i in (0, 1, 3)] == [True] * 3
+    assert replace(again[0], notebook=None) == replace(first, notebook=None, cached=True), "its measures are kept"
     assert "OMP_NUM_THREADS" not in os.environ
 
 
+def test_a_chapter_costs_what_it_computes_not_how_long_it_waits(small_tree, monkeypatch):
+    """Ten probes cost ten probes more than nothing does, in the kernel or in a process that it starts."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    ten = execute.PROBE + "\nfor _ in range(10): probe()"
+    cells = {
+        "nothing": "None",
+        "sleeps": "import time; time.sleep(8)",
+        "computes": ten,
+        "has children": f"import subprocess, sys; subprocess.run([sys.executable, '-c', {ten!r}], check=True)",
+    }
+    runs = {name: run(write_chapter(small_tree / f"{name}.ipynb", cell)) for name, cell in cells.items()}
+    cost = {name: ran.probes - runs["nothing"].probes for name, ran in runs.items()}
+    assert runs["sleeps"].seconds >= 8
+    assert cost["sleeps"] < 4 and 5 < cost["computes"] < 20 and 5 < cost["has children"] < 40, cost
+
+
+def test_the_probe_leaves_no_trace_in_a_chapter(small_tree):
+    """The same cells, by the bare client and between two probes, in all that a page shows or a cell can ask for."""
+    cells = (
+        "import random\nimport numpy as np\nimport torch\nbefore = torch.initial_seed(), torch.get_num_threads()\n"
+        "torch.manual_seed(0), np.random.seed(0), random.seed(0);",
+        "print('text')\ntorch.rand(2).tolist(), np.random.rand(), random.random()",
+        "sorted(name for name in globals() if not name.startswith('_'))",
+        "In, list(Out), torch.is_grad_enabled(), torch.get_default_dtype()",
+    )
+    path = write_chapter(small_tree / "chapter.ipynb", *cells)
+    bare = nbformat.read(path, as_version=4)
+    NotebookClient(bare, timeout=execute.CELL_SECONDS, kernel_name="python3", record_timing=False).execute()
+    probed = run(path).notebook
+    assert [cell.outputs for cell in probed.cells] == [cell.outputs for cell in bare.cells]
+    assert [cell.execution_count for cell in probed.cells] == [1, 2, 3, 4]
+
+
+def test_the_probe_draws_no_random_number():
+    random.seed(3), np.random.seed(3), torch.manual_seed(3)
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    with torch.no_grad():
+        processor, seconds = probe()
+        assert not torch.is_grad_enabled()
+    assert processor > 0 and seconds > 0
+    assert states == (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist())
+
+
+def test_a_chapter_without_all_its_measures_is_executed_again(small_tree):
+    path = write_chapter(small_tree / "chapter.ipynb", "6 * 7")
+    measured = {"execution_seconds": 1.0, "processor_seconds": 2.0, "probe_seconds": 0.5, "peak_megabytes": 3.0}
+    bundle = CacheBundleIn(nbformat.read(path, as_version=4), str(path), data=measured)
+    get_cache(str(execute.CACHE)).cache_notebook_bundle(bundle, check_validity=False)
+    kept = run(path)
+    assert kept.cached and (kept.seconds, kept.processor_seconds, kept.probes, kept.megabytes) == (1, 2, 4, 3)
+    del measured["probe_seconds"]  # as an older version of the book wrote it
+    get_cache(str(execute.CACHE)).cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+    again = run(path)
+    assert not again.cached and texts(again) == ["42"] and again.probe_seconds > 0
+    assert run(path).cached
+
+
 def test_who_stops_waiting_stops_the_chapters(small_tree):
-    cell = nbformat.v4.new_code_cell("import time; time.sleep(100)")
-    for number in range(3):
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1") if number == 0 else cell])
-        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(notebook, small_tree / f"{number}.ipynb")
-    start, runs = time.monotonic(), execute.run_all(small_tree / f"{number}.ipynb" for number in range(3))
+    sleep = "import time; time.sleep(10_000)"
+    paths = [write_chapter(small_tree / f"{i}.ipynb", cell) for i, cell in enumerate(["1", sleep, sleep])]
+    start, runs = time.monotonic(), execute.run_all(paths)
     next(runs)
     runs.close()
-    assert time.monotonic() - start < 60 and execute._running == []
+    assert time.monotonic() - start < 5000 and execute._running == []
 
 
 def test_install_cell_is_silent_where_srlib_is_there(tmp_path):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(install_cell())])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    path = tmp_path / "install.ipynb"
-    nbformat.write(notebook, path)
+    path = write_chapter(tmp_path / "install.ipynb", install_cell())
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbmake", "--overwrite", str(path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

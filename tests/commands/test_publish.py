@@ -309,7 +309,10 @@ def rewritten(**card):
         (rewritten(model="espnc"), "no network 'espnc'; there are srcnn, fsrcnn"),
         (rewritten(model="fsrcnn"), "does not hold the weights of fsrcnn ×2"),
         (rewritten(recipe=None, steps=None), "its card lacks recipe, steps; publish what `srlib train` has made"),
-        (lambda folder: (folder / "espcn_x2.json").unlink(), "its card espcn_x2.json is missing; keep both files in one folder"),
+        (
+            lambda folder: (folder / "espcn_x2.json").unlink(),
+            "its card espcn_x2.json is missing; keep both files in one folder",
+        ),
     ],
     ids=["unfinished", "nowhere", "two", "damaged", "unknown", "another", "untold", "no card"],
 )

@@ -1,9 +1,8 @@
-"""Runs the tests of each chapter's `Contract` over its tables."""
+"""Runs the tests of each chapter's `Contract` over its tasks."""
 
-from tests.exercises.contract import Contract, cases
+from tests.exercises.contract import Contract
 
 
 def pytest_generate_tests(metafunc):
-    names = [name for name in ("task", "word", "right", "wrong") if name in metafunc.fixturenames]
-    if names and metafunc.cls and issubclass(metafunc.cls, Contract):
-        metafunc.parametrize(names, cases(metafunc.cls, names))
+    if "task" in metafunc.fixturenames and metafunc.cls and issubclass(metafunc.cls, Contract):
+        metafunc.parametrize("task", metafunc.cls.exercises)

@@ -1,19 +1,23 @@
 """Polyphase: bicubic enlarging as a convolution equals `resize`, borders and pictures of one pixel included."""
 
+from itertools import product
+
 import pytest
 import torch
 
 from srlib.models.polyphase import Polyphase
 from srlib.resample import resize, weights
+from tests.conftest import every
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 5, 8])
-@pytest.mark.parametrize("size", [(17, 11), (11, 17), (2, 3), (3, 1), (1, 1)])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_it_is_resize(scale, size, channels):
-    lr = torch.rand(2, channels, *size, generator=torch.Generator().manual_seed(0))
-    sr = Polyphase(scale=scale, channels=channels)(lr)
-    torch.testing.assert_close(sr, resize(lr, scale), atol=1e-6, rtol=0)
+def test_it_is_resize(scale):
+    def same(size, channels):
+        lr = torch.rand(2, channels, *size, generator=torch.Generator().manual_seed(0))
+        sr = Polyphase(scale=scale, channels=channels)(lr)
+        torch.testing.assert_close(sr, resize(lr, scale), atol=1e-6, rtol=0)
+
+    every(same, product([(17, 11), (2, 3), (3, 1), (1, 1)], [1, 3]))
 
 
 def test_each_place_in_a_block_has_its_kernel():

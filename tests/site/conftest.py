@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from book._tools.pages import SITE
+from tests.conftest import PATIENCE, patient
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -91,8 +92,8 @@ def address(site) -> Iterator[str]:
 def browser() -> Iterator[Browser]:
     assert CHROMIUM, "SRLIB_REQUIRE_BROWSER is set, and there is no Chromium on the PATH"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
+        yield patient(started)
         started.close()
 
 

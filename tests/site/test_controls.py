@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from book._tools.pages import chapters
+from tests.conftest import PATIENCE
 
 pytestmark = pytest.mark.site
 each_chapter = pytest.mark.parametrize("page", chapters())
@@ -38,9 +39,9 @@ class Picture:
         shot = Image.open(io.BytesIO(self.stage.screenshot())).convert("RGB")
         return np.asarray(shot)[2:-2, 2:-2]  # the outermost pixels are mixed with the page around
 
-    def changes(self, seconds: float = 5.0) -> bool:
+    def changes(self) -> bool:
         """Wait until more than one pixel in a hundred differs from the last look."""
-        until = time.monotonic() + seconds
+        until = time.monotonic() + PATIENCE / 1000
         while time.monotonic() < until:
             now = self.pixels()
             if now.shape == self.last.shape and (now != self.last).any(axis=2).mean() > 0.01:

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -18,6 +19,7 @@ from srlib import checkpoints, images, inference, onnx_export
 from srlib.metrics import PAPER
 from srlib.models.esrgan import RRDBNet
 from srlib.resample import resize
+from tests.conftest import PATIENCE
 
 pytestmark = pytest.mark.site
 
@@ -94,6 +96,14 @@ def choose(page, name: str, scale: int) -> None:
     page.select_option(".playground-field select >> nth=1", str(scale))
 
 
+def until(page, condition) -> bool:
+    """Look again and again, for as long as a page has for anything."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not (now := condition()) and time.monotonic() < end:
+        page.wait_for_timeout(50)
+    return now
+
+
 def shot(page) -> np.ndarray:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     picture = Image.open(io.BytesIO(page.locator(".playground .srlib-stage").screenshot()))
@@ -113,7 +123,6 @@ def model_of(index: dict, name: str, scale: int) -> dict:
 def seen(visit):
     """The page, ready to run; afterwards nothing has failed and nothing went to another server."""
     opened = visit(PAGE)
-    opened.page.set_default_timeout(120_000)  # a busy machine takes long to compile 14 MB
     sent = []
     opened.page.on("request", lambda request: sent.append(request.method))
     opened.page.wait_for_selector(".playground-run:not([disabled])")
@@ -312,30 +321,30 @@ def test_zoom_by_buttons_keys_wheel_and_double_click(seen):
     percent = lambda: float(readout.inner_text().removesuffix("%"))  # noqa: E731
 
     def changed() -> bool:
-        page.wait_for_timeout(50)
         return bool((np.abs(shot(page) - whole).max(2) > 8).mean() > 0.1)
 
     page.click("button[aria-label='Zoom in']")
-    assert changed() and percent() == pytest.approx(1.5 * float(start.removesuffix("%")), abs=1)
+    assert until(page, changed) and percent() == pytest.approx(1.5 * float(start.removesuffix("%")), abs=1)
     page.click("button:text-is('Whole')")
-    assert not changed() and readout.inner_text() == start
+    assert until(page, lambda: not changed()) and readout.inner_text() == start
     stage.focus()
     for _ in range(4):
         page.keyboard.press("+")
-    assert changed()
+    assert until(page, changed)
     moved = shot(page)
     page.keyboard.press("ArrowRight")
-    assert np.abs(shot(page) - moved).max() > 8
+    assert until(page, lambda: np.abs(shot(page) - moved).max() > 8)
     page.keyboard.press("0")
-    assert not changed()
+    assert until(page, lambda: not changed())
     box = stage.bounding_box()
     place = box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3
     page.mouse.dblclick(*place)
-    assert changed() and percent() == pytest.approx(4 * float(start.removesuffix("%")), abs=3)
+    assert until(page, changed) and percent() == pytest.approx(4 * float(start.removesuffix("%")), abs=3)
     page.mouse.dblclick(*place)
+    assert until(page, lambda: not changed())
     page.mouse.move(*place)
     page.mouse.wheel(0, -100)
-    assert changed()
+    assert until(page, changed)
 
 
 def test_zoomed_in_a_pixel_is_a_square(seen):
@@ -348,14 +357,24 @@ def test_zoomed_in_a_pixel_is_a_square(seen):
     assert steps < 0.15, "colour changes only from one square to the next"
 
 
+CANCELS = """() => {
+  const [bar, buttons] = [document.querySelector(".playground progress"), document.querySelectorAll("button")];
+  const watch = new MutationObserver(() => {
+    if (!bar.getClientRects().length) return;
+    watch.disconnect();
+    [...buttons].find((button) => button.textContent === "Cancel").click();
+  });
+  watch.observe(document.querySelector(".playground"), { subtree: true, attributes: true, childList: true });
+}"""
+
+
 def test_cancel_and_run_again(seen):
     page = seen.page
     page.uncheck(".playground input[type=checkbox]")
     choose(page, "edsr_baseline", 4)
+    page.evaluate(CANCELS)  # in the page itself: from here, the run may have ended before the button is found
     page.click(".playground-run:not([disabled])")
-    page.wait_for_selector(".playground progress:visible")
-    page.click("button:text-is('Cancel')")
-    assert page.inner_text(".playground-status") == "Cancelled."
+    page.wait_for_function("document.querySelector('.playground-status').textContent === 'Cancelled.'")
     assert page.locator(".playground-run").is_enabled() and not page.locator(".playground progress").is_visible()
     assert page.evaluate("document.activeElement.textContent") == "Run"
     choose(page, "espcn", 2)
@@ -516,16 +535,13 @@ def test_the_download_is_what_the_page_shows(seen, tmp_path):
 
 def test_the_whole_of_it_by_keyboard(seen):
     page = seen.page
-    choosers = []
-    page.on("filechooser", lambda chooser: choosers.append(chooser))
-    page.wait_for_timeout(1000)  # until the browser knows that somebody waits for its dialogue; nothing tells when
+    choosers, browser = [], page.context.new_cdp_session(page)
+    browser.on("Page.fileChooserOpened", lambda chooser: choosers.append(chooser))
+    browser.send("Page.enable")
+    browser.send("Page.setInterceptFileChooserDialog", {"enabled": True})  # answers when the browser has understood
     page.focus(".playground-open")
     page.keyboard.press("Enter")
-    for _ in range(100):
-        page.wait_for_timeout(100)
-        if choosers:
-            break
-    assert choosers, "Enter did not ask for a file"
+    assert until(page, lambda: choosers), "Enter did not ask for a file"
     page.focus(".playground-open")
     reached = []
     for _ in range(20):

@@ -17,6 +17,7 @@ from srlib.notebook.widgets import playground as module
 from srlib.notebook.widgets.html import Widget
 from srlib.notebook.widgets.playground import playground
 from srlib.onnx_export import onnx_runner, to_half
+from tests.conftest import PATIENCE, patient
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 browser_only = pytest.mark.skipif(
@@ -120,8 +121,9 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield started
+        flags = ["--no-sandbox", "--disable-gpu"]
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=PATIENCE)
+        yield patient(started)
         started.close()
 
 
@@ -168,6 +170,7 @@ def shipped():
 @browser_only
 def test_on_the_site_the_script_is_given_the_network(opened, shipped):
     page = opened(shipped)
+    page.locator(".srlib-mount:not(:empty)").wait_for(state="attached")
     assert page.asked == ["a/page.html", "_static/playground/playground.js"]
     assert json.loads(page.locator(".srlib-mount").text_content()) == embedded(shipped)
     assert page.get_by_text("stays on your machine").is_visible()

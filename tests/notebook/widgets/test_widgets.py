@@ -22,6 +22,7 @@ from srlib.notebook.widgets.explore import explore
 from srlib.notebook.widgets.html import Widget, data_uri
 from srlib.notebook.widgets.live import control, words
 from srlib.notebook.widgets.zoom import zoom
+from tests.conftest import PATIENCE, patient
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 browser_only = pytest.mark.skipif(
@@ -306,8 +307,8 @@ def browser():
             "--disable-background-networking",
             "--disable-sync",
         ]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=PATIENCE)
+        yield patient(chromium)
         chromium.close()
 
 
@@ -339,7 +340,10 @@ def opened(browser):
 
 
 def shot(page, selector: str) -> Image.Image:
-    return Image.open(io.BytesIO(page.locator(selector).first.screenshot())).convert("RGB")
+    """What is on the screen once the pictures of the element are there."""
+    element = page.locator(selector).first
+    element.evaluate("e => Promise.all([...e.querySelectorAll('img')].map(each => each.decode().catch(() => {})))")
+    return Image.open(io.BytesIO(element.screenshot())).convert("RGB")
 
 
 def colour(page, selector: str, x: float, y: float = 0.75) -> tuple[int, int, int]:
