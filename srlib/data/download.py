@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import pooch
-import requests
+try:
+    import pooch
+    import requests
+except ImportError:  # `download` says so; whoever fetches nothing can do without
+    pooch = requests = None
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where the server says
 TIMEOUT = 30  # seconds without an answer
@@ -39,6 +42,8 @@ def download(
 
     Raises: FetchError; OSError from the disk.
     """
+    if pooch is None:
+        raise FetchError(f"{url}: to fetch it, two more packages are needed: pip install pooch requests")
     file = PurePosixPath(urlsplit(url).path).name
     downloader = _Resume(folder / file, size, progress)
     logger = pooch.get_logger()
@@ -101,7 +106,7 @@ class _Resume:
             raise requests.ConnectionError(f"{have} bytes of {total}")
         return part
 
-    def _offer(self, reply: requests.Response) -> tuple[Path, int, int | None]:
+    def _offer(self, reply: "requests.Response") -> tuple[Path, int, int | None]:
         """The part that this answer belongs to, the byte it starts at, and the bytes of the whole file."""
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", reply.headers.get("Content-Range", ""))
         if reply.status_code == requests.codes.partial_content and found:
@@ -127,7 +132,7 @@ class _Resume:
             need = (2 * total - have) / 1e6
             raise FetchError(f"needs {need:.0f} MB in {self.file.parent}, where {free / 1e6:.0f} MB are free")
 
-    def _reason(self, error: requests.RequestException) -> str:
+    def _reason(self, error: "requests.RequestException") -> str:
         if isinstance(error, requests.HTTPError):
             return f"the server answered {error.response.status_code} {error.response.reason}"
         kept = f"; {self._have()} bytes are kept and the next try goes on from there" if self._have() else ""
