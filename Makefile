@@ -30,14 +30,27 @@ PYTHON_COLAB ?= python3.13
 COLAB := .venv-colab
 PIP := -m pip install --quiet --disable-pip-version-check --retries 2
 
+# A quarter of an hour on a GPU: folders of training pictures to pack, where everything goes, the recipe, the time, the
+# folder of an earlier call to go on from, more words for benchmarks/gpu.py run, and the Python that is there.
+DATA ?=
+OUT ?= runs/gpu
+RECIPE ?= edsr_baseline
+SCALE ?= 2
+MINUTES ?= 10
+RESUME ?=
+GPU_OPTIONS ?=
+GPU_PYTHON = $(if $(wildcard $(RUN)),$(RUN),$(PYTHON))
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help book test test-unit test-book test-site test-colab browser links archive dist lint serve clean
+.PHONY: help book test test-unit test-book test-site test-colab gpu browser links archive dist lint serve clean
 
 help:
 	@echo "make book        install into $(VENV), execute every chapter, build the site in _build/html"
 	@echo "make test        install into $(VENV), run every test: test-unit, test-book, test-site"
 	@echo "make test-colab  every chapter with Colab's versions of everything, in $(COLAB)"
+	@echo "make gpu         what only a GPU can show, and a recipe for the rest of $(MINUTES) minutes, all in $(OUT);"
+	@echo "                 DATA=\"../shared/train/T91 ...\" packs the training pictures first, RESUME=$(OUT) goes on"
 	@echo "make serve       show the built site on http://localhost:$(PORT)"
 	@echo "make links       list the addresses outside the site in _build/external-links.txt"
 	@echo "make archive     the site as one file with its checksum, in dist"
@@ -46,6 +59,7 @@ help:
 	@echo "make clean       remove what was built; $(VENV) and $(COLAB) stay"
 	@echo "variables        PYTHON=$(PYTHON)  PYTHON_COLAB=$(PYTHON_COLAB)  TORCH_INDEX=$(TORCH_INDEX)"
 	@echo "                 BUDGET=$(BUDGET)  JOBS=$(JOBS)  PORT=$(PORT)  BASEURL=$(BASEURL)"
+	@echo "                 DATA=$(DATA)  OUT=$(OUT)  RECIPE=$(RECIPE)  SCALE=$(SCALE)  MINUTES=$(MINUTES)  RESUME=$(RESUME)"
 
 # PyTorch comes first and without its dependencies, so that nothing in the second step can choose a CUDA build.
 $(READY): pyproject.toml constraints.txt
@@ -101,6 +115,11 @@ test-colab: $(COLAB)/ready
 	$$python -m pytest -q -o addopts= -W default -W ignore::DeprecationWarning -p no:cacheprovider tests && \
 	SRLIB_BUDGET=smoke $$python -m pytest -q -c /dev/null --rootdir . -W ignore::DeprecationWarning \
 	  -p no:cacheprovider --nbmake --nbmake-timeout=1800 book
+
+# On the machine with the card nothing is installed: there may be no network, and no time.
+gpu:
+	@$(if $(DATA),$(GPU_PYTHON) benchmarks/gpu.py pack $(DATA) &&) $(GPU_PYTHON) benchmarks/gpu.py run --out $(OUT) \
+	  --minutes $(MINUTES) --recipe $(RECIPE) --scale $(SCALE) $(if $(RESUME),--resume $(RESUME)) $(GPU_OPTIONS)
 
 browser:
 	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 
 import torch
-from tqdm import tqdm
+
+from srlib.commands.progress import Bar
 
 
 class UsageError(ValueError):
@@ -86,7 +87,7 @@ def quiet() -> bool:
     return not sys.stderr.isatty()
 
 
-def follow(bar: tqdm) -> Callable[[int, int | None], None]:
+def follow(bar: Bar) -> Callable[[int, int | None], None]:
     """A function (done, total) that moves the bar."""
 
     def progress(done: int, total: int | None) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from torch import Tensor
-from tqdm import tqdm
 
 from srlib import metrics
 from srlib.commands import networks
 from srlib.commands.arguments import UsageError, border, quiet, scale
+from srlib.commands.progress import Bar
 from srlib.data import datasets
 from srlib.evaluation.perceptual import evaluate_perceptual
 from srlib.io import atomic
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 def _pictures(folder: Path) -> Iterable[tuple[str, Tensor]]:
     """The pictures of a folder, or of the set of that name, with a progress bar."""
     pictures = datasets.folder(folder) if folder.is_dir() else datasets.images_of(str(folder))
-    return tqdm(pictures, unit="picture", leave=False, disable=quiet())
+    return Bar(pictures, unit="picture", leave=False, disable=quiet())
 
 
 def _model_name(options: argparse.Namespace) -> str:

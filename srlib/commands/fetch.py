@@ -2,9 +2,8 @@
 
 import argparse
 
-from tqdm import tqdm
-
 from srlib.commands.arguments import UsageError, follow, quiet
+from srlib.commands.progress import Bar
 from srlib.data import datasets, fetch
 
 
@@ -25,6 +24,6 @@ def run(options: argparse.Namespace) -> int:
     if unknown:
         raise UsageError(f"no data set {', '.join(unknown)}; there are {', '.join(known)}")
     for name in options.names:
-        with tqdm(desc=name, unit="B", unit_scale=True, leave=False, disable=quiet()) as bar:
+        with Bar(desc=name, unit="B", unit_scale=True, leave=False, disable=quiet()) as bar:
             print(fetch.fetch(name, progress=follow(bar)))
     return 0

@@ -106,6 +106,9 @@ def _finished_card(source: Path) -> dict:
     card = checkpoints.read_card(source)
     if missing := [key for key in TOLD if key not in card]:
         raise CheckpointError(f"{source}: its card lacks {', '.join(missing)}; publish what `srlib train` has made")
+    wanted = sum(phase["config"]["steps"] for phase in card["recipe"].get("phases", ()))
+    if card["steps"] < wanted:
+        raise UsageError(f"{source}: stopped at step {card['steps']} of {wanted}; go on with --resume")
     return card
 
 

@@ -2,13 +2,13 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tqdm import tqdm
-
 from srlib import checkpoints
 from srlib.commands.arguments import UsageError, above_zero, device, positive, quiet
+from srlib.commands.progress import Bar
 from srlib.data import datasets
 from srlib.evaluation.benchmark import sets_here
 from srlib.recipes.table import RECIPES
@@ -36,6 +36,8 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--out", metavar="DIR", type=Path, help="run folder (default: runs/RECIPE_xSCALE)")
     command.add_argument("--resume", action="store_true", help="continue the run in that folder, bit for bit")
     command.add_argument("--start", metavar="MODEL", help="checkpoint to take initial weights from, where they fit")
+    command.add_argument("--minutes", type=above_zero, help="stop after so long, with everything saved for --resume")
+    command.add_argument("--batch", type=positive, help="samples in a batch (default: the recipe's)")
     command.add_argument("--precision", choices=PRECISIONS, help="of the matrix products (default: the recipe's)")
     command.add_argument("--learning-rate", type=above_zero, help="at its peak (default: the recipe's)")
     command.add_argument(
@@ -51,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises: UsageError for an unknown recipe.
     """
+    deadline = Deadline(options.minutes) if options.minutes else None
     recipe = _recipe(options)
     start = {"g": options.start} if options.start else dict(recipe.start or {})
     nets = recipe.build()  # report a wrong scale, a bad start and missing weights before reading any pictures
@@ -65,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     sets = sets_here()
     told = "; ".join(line for role in lines.values() for line in role)
     print(f"{recipe.name} on {told}, scored on {next(iter(sets))}, in {folder}")
-    with tqdm(total=sum(phase.config.steps for phase in recipe.phases), unit="step", disable=quiet()) as bar:
+    with Bar(total=sum(phase.config.steps for phase in recipe.phases), unit="step", disable=quiet()) as bar:
         path = fit(
             recipe,
             pictures,
@@ -74,11 +77,25 @@ def run(options: argparse.Namespace) -> int:
             start=start,
             evaluate_on=sets,
             log=_follow(bar, next(iter(sets))),
+            until=deadline,
             resume=options.resume,
             device=options.device,
         )
     print(path)
+    if deadline and deadline.over:
+        print(f"stopped after {options.minutes:g} minutes; to go on, give the same words and --resume")
     return 0
+
+
+class Deadline:
+    """Called, it says whether the minutes since it was made are over."""
+
+    def __init__(self, minutes: float) -> None:
+        self.end, self.over = time.monotonic() + 60 * minutes, False
+
+    def __call__(self) -> bool:
+        self.over = time.monotonic() >= self.end
+        return self.over
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
@@ -86,7 +103,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     if options.recipe not in RECIPES:
         raise UsageError(f"no recipe {options.recipe!r}; there are {', '.join(RECIPES)}")
     recipe = RECIPES[options.recipe](options.scale).with_config(seed=options.seed)
-    changed = ("steps", "precision", "max_grad_norm")
+    changed = ("steps", "batch", "precision", "max_grad_norm")
     recipe = recipe.with_config(**{key: getattr(options, key) for key in changed if getattr(options, key) is not None})
     every = options.every or max(1, recipe.phases[-1].config.steps // 20)
     recipe = recipe.with_config(evaluate_every=every)
@@ -119,7 +136,7 @@ def _leave_out(reason: str) -> None:
     print(f"left out: {reason}", file=sys.stderr)
 
 
-def _follow(bar: tqdm, name: str) -> Callable[[dict[str, float]], None]:
+def _follow(bar: Bar, name: str) -> Callable[[dict[str, float]], None]:
     """A log function that moves the bar and prints a line for each evaluation."""
 
     def log(row: dict[str, float]) -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
-from tqdm import tqdm
 
 from srlib import images
 from srlib.commands import networks
 from srlib.commands.arguments import UsageError, complain, device, follow, positive, quiet, scale
+from srlib.commands.progress import Bar
 from srlib.inference import TILE, upscale
 from srlib.io.codecs import FORMATS, ImageError, writable
 from srlib.resample import resize
@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     status = 0
     pairs = list(_pairs(source, target))
     target.mkdir(parents=True, exist_ok=True)
-    for file, result in tqdm(pairs, unit="picture", disable=quiet()):
+    for file, result in Bar(pairs, unit="picture", disable=quiet()):
         try:
             _enlarge(file, result, net, options)
         except ImageError as error:  # one bad file must not stop the others
@@ -91,7 +91,7 @@ def _enlarge(source: Path, target: Path, net: nn.Module, options: argparse.Names
     if height * width > MAX_OUTPUT:
         raise ImageError(f"{source}: the result would have {width} x {height} pixels; use a smaller --scale")
     tile = options.tile if net.scale == int(net.scale) else None  # tiles meet only at whole pixels
-    with tqdm(desc=source.name, unit="tile", leave=False, disable=quiet()) as bar:
+    with Bar(desc=source.name, unit="tile", leave=False, disable=quiet()) as bar:
         sr = upscale(net, photo.pixels.to(options.device), tile=tile, ensemble=options.ensemble, progress=follow(bar))
     alpha = None if photo.alpha is None else resize(photo.alpha, net.scale)
     images.save(target, replace(photo, pixels=sr.cpu(), alpha=alpha))

@@ -6,12 +6,16 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import pooch
 from torch import Tensor
 
 import srlib
 from srlib import images
 from srlib.data.dead_leaves import DeadLeaves
+
+try:
+    import pooch
+except ImportError:  # a machine lent for an hour has what torch needs, pictures in $SRLIB_DATA, and nothing fetched
+    pooch = None
 
 # The photographs in the scikit-image wheel, without a blurred clock and a detail of 102 pixels. The two lists
 # below are disjoint and share no scene; data/README.md has sources and licences.
@@ -137,7 +141,11 @@ def images_of(name: str) -> Iterator[tuple[str, Tensor]]:
 def search_path() -> list[Path]:
     """The folders searched for sets: those of $SRLIB_DATA, in order, then the user cache."""
     listed = [Path(entry).expanduser() for entry in os.environ.get("SRLIB_DATA", "").split(os.pathsep) if entry]
-    return [*listed, Path(pooch.os_cache("srlib"))]
+    if pooch is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "srlib").expanduser()
+    else:
+        cache = Path(pooch.os_cache("srlib"))
+    return [*listed, cache]
 
 
 def manifest() -> dict[str, dict]:

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-import pooch
-import requests
+try:
+    import pooch
+    import requests
+except ImportError:  # `download` says so; whoever fetches nothing can do without
+    pooch = requests = None
 
 Progress = Callable[[int, int | None], None]  # bytes so far, total bytes if the server states them
 TIMEOUT = 30  # seconds without an answer
@@ -40,6 +43,8 @@ def download(
     Raises: FetchError for no connection, an error or a web page from the server, a wrong size or checksum, or too
         little free space; OSError from the disk.
     """
+    if pooch is None:
+        raise FetchError(f"{url}: to fetch it, two more packages are needed: pip install pooch requests")
     file = PurePosixPath(urlsplit(url).path).name
     downloader = _Resume(folder / file, size, progress)
     logger = pooch.get_logger()
@@ -102,7 +107,7 @@ class _Resume:
             raise requests.ConnectionError(f"{have} bytes of {total}")
         return part
 
-    def _offer(self, reply: requests.Response) -> tuple[Path, int, int | None]:
+    def _offer(self, reply: "requests.Response") -> tuple[Path, int, int | None]:
         """The part file that this response belongs to, the byte it starts at, and the size of the whole file."""
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", reply.headers.get("Content-Range", ""))
         if reply.status_code == requests.codes.partial_content and found:
@@ -128,7 +133,7 @@ class _Resume:
             need = (2 * total - have) / 1e6
             raise FetchError(f"needs {need:.0f} MB in {self.file.parent}, where {free / 1e6:.0f} MB are free")
 
-    def _reason(self, error: requests.RequestException) -> str:
+    def _reason(self, error: "requests.RequestException") -> str:
         if isinstance(error, requests.HTTPError):
             return f"the server answered {error.response.status_code} {error.response.reason}"
         kept = f"; {self._have()} bytes are kept, and the next try resumes from there" if self._have() else ""

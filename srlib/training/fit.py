@@ -31,12 +31,14 @@ def fit(
     start: Mapping[str, str | os.PathLike] | None = None,
     evaluate_on: Mapping[str, Pictures] | None = None,
     log: Callable[[dict[str, float]], None] | None = None,
+    until: Callable[[], bool] | None = None,
     resume: bool = False,
     device: torch.device | str | None = None,
 ) -> Path:
     """Train by a recipe; the checkpoint, `folder`/`recipe.name`.safetensors, with its card.
 
-    A recipe of several phases gives each a folder of its own, with its state and its log.
+    A recipe of several phases gives each a folder of its own, with its state and its log. A run that `until` has
+    stopped leaves a checkpoint too, of the weights so far; its card's steps are those done, fewer than the recipe's.
 
     Args:
         pictures: role -> training images (1, C, H, W).
@@ -44,7 +46,7 @@ def fit(
         start: network -> a checkpoint whose weights are taken over where they fit by name and shape. Default: the
             recipe's.
         evaluate_on: {set: pictures}; the first is also scored during training.
-        log, resume, device: as for `train`.
+        log, until, resume, device: as for `train`.
 
     Raises: TrainingError for a folder that holds another run, as for `train`; CheckpointError for a bad `start`;
         ValueError for a role without pictures.
@@ -61,18 +63,19 @@ def fit(
     if main:
         _claim(folder, _note(known), resume)
     with process_group(choose_device(device)):  # one for all phases
-        trained, seconds = _phases(recipe, nets, pictures, folder, first, log, resume, device)
+        trained, done = _phases(recipe, nets, pictures, folder, first, log, until, resume, device)
     path = folder / f"{recipe.name}.safetensors"
     if not main:
         return path
     best = recipe.deploy(trained)
     where = next(best.parameters()).device
-    best = best.cpu()
     scales = list(getattr(best, "scales", (best.scale,)))
+    scores = rounded(recipe.evaluate(best, sets, scales))  # where it was trained: a processor would take minutes
+    best = best.cpu()
     card = {"model": checkpoints.name_of(recipe.name), "scale": best.scale, "scales": scales, **known}
-    card |= {"steps": sum(phase.config.steps for phase in recipe.phases), "seconds": round(seconds)}
+    card |= done
     card |= {"device": device_name(where), "commit": commit(), "torch": torch.__version__.partition("+")[0]}
-    card |= {"protocol": str(metrics.PAPER), "scores": rounded(recipe.evaluate(best, sets, scales))}
+    card |= {"protocol": str(metrics.PAPER), "scores": scores}
     return checkpoints.save(best, path, card)
 
 
@@ -83,11 +86,12 @@ def _phases(
     folder: Path,
     first: dict[str, Pictures],
     log: Callable[[dict[str, float]], None] | None,
+    until: Callable[[], bool] | None,
     resume: bool,
     device: torch.device | str | None,
-) -> tuple[dict[str, nn.Module], float]:
-    """Train phase after phase; the networks of the last, and the seconds of all."""
-    seconds = 0.0
+) -> tuple[dict[str, nn.Module], dict[str, int]]:
+    """Train phase after phase, as far as `until` allows; the networks of the last, and steps and seconds of all."""
+    steps, seconds = 0, 0.0
     for phase in recipe.phases:
         trained, history = train(
             phase.step(),
@@ -100,13 +104,17 @@ def _phases(
             evaluate=(lambda nets: _row(recipe, recipe.deploy(nets), first)) if first else None,
             folder=folder / phase.name if len(recipe.phases) > 1 else folder,
             log=log,
+            until=until,
             resume=resume,
             device=device,
         )
+        steps += history[-1]["step"]
         seconds += history[-1]["seconds"]
+        if history[-1]["step"] < phase.config.steps:
+            break
         for name, net in trained.items():  # the next phase begins with what this one gives
             nets[name].load_state_dict(net.state_dict())
-    return trained, seconds
+    return trained, {"steps": steps, "seconds": round(seconds)}
 
 
 def _row(recipe: Recipe, net: nn.Module, first: dict[str, Pictures]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -78,6 +78,7 @@ def train(
     evaluate: Callable[[Nets], dict[str, float]] | None = None,
     folder: str | os.PathLike | None = None,
     log: Callable[[dict[str, float]], None] | None = None,
+    until: Callable[[], bool] | None = None,
     resume: bool = False,
     device: torch.device | str | None = None,
 ) -> tuple[dict[str, nn.Module], list[dict[str, float]]]:
@@ -96,6 +97,8 @@ def train(
         log: called with each row: step, seconds of training, learning_rate (with several schedules one for each
             optimizer, learning_rate_g), data_time (share of the time spent on getting batches), images_per_second,
             what the step returned (mean since the last row), what `evaluate` returned.
+        until: asked after each step; once it says True, the run is scored and saved as at its end, and returns. What
+            `resume` then goes on with is the run that was never stopped.
         resume: go on from `folder` when it holds a state; a fresh start when it is empty.
         device: default: CUDA where it is there, else the processor.
 
@@ -131,7 +134,7 @@ def train(
         for name in frozen_nets:
             stack.enter_context(frozen(nets[name]))
         wrapped = {name: run.prepare(net, compile=cfg.compile) for name, net in nets.items()}
-        batches = prefetch(cut, range(first, cfg.steps))
+        batches = stack.enter_context(closing(prefetch(cut, range(first, cfg.steps))))
         for k in range(first, cfg.steps):
             for name, net in nets.items():
                 net.train(name not in frozen_nets)
@@ -148,7 +151,7 @@ def train(
                 sums[name] = sums.get(name, 0) + value.detach().float()
 
             done = k + 1
-            last = done == cfg.steps
+            last = done == cfg.steps or (until is not None and run.agree(until()))
             due = {key: last or (every and done % every == 0) for key, every in _periods(cfg).items()}
             if due["log"] or due["evaluate"] or due["save"]:
                 count = done - (history[-1]["step"] if history else 0)
@@ -169,6 +172,8 @@ def train(
                     logs.add(row)
                     if due["save"] and folder and run.main:
                         write_state(folder, parts, settings, {"step": done, "history": history})
+            if last:
+                break
         wrapped.clear()  # before the group of processes is closed: see process_group
     return _results(nets, averaged), history
 

@@ -87,6 +87,14 @@ class Run:
             find_unused_parameters=hasattr(net, "scales"),
         )
 
+    def agree(self, wish: bool) -> bool:
+        """What the process that writes wishes, for all of them: clocks differ, and all must stop at the same step."""
+        if self.world == 1:
+            return wish
+        told = torch.tensor(float(wish), device=self.device)
+        dist.broadcast(told, 0)
+        return bool(told)
+
 
 def choose_device(device: torch.device | str | None = None) -> torch.device:
     """The one that is named, else this process's GPU where there is one, else the processor."""

@@ -1,7 +1,10 @@
 """`srlib train`: what it prints, leaves out, refuses, and leaves behind."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -141,6 +144,33 @@ def test_a_damaged_start_is_one_line_before_anything_is_read(tmp_path, capsys, m
     err = capsys.readouterr().err
     assert err.endswith("damaged, or not the file its card describes (sha256 differs)\n") and err.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_out_of_time_leaves_a_checkpoint_and_goes_on(pictures, tmp_path, capsys):
+    words = [*options(pictures, tmp_path, "--batch", "2"), "--minutes"]
+    for done in (1, 2):  # a millisecond is over after a step
+        assert main([*words, "0.00002", "--resume"]) == 0
+        assert "stopped after 2e-05 minutes; to go on, give the same words and --resume" in capsys.readouterr().out
+        assert checkpoints.read_card(tmp_path / "run" / "espcn_x4.safetensors")["steps"] == done
+    assert main([*words, "9", "--resume"]) == 0
+    assert "stopped" not in capsys.readouterr().out
+    card = checkpoints.read_card(tmp_path / "run" / "espcn_x4.safetensors")
+    assert card["steps"] == 4 and card["recipe"]["phases"][0]["config"]["batch"] == 2
+
+
+def test_training_needs_neither_pooch_nor_tqdm(pictures, tmp_path):
+    """A machine lent for an hour has what torch needs, and seldom more."""
+    code = "import sys\nfor name in ('pooch', 'requests', 'tqdm'): sys.modules[name] = None\n"
+    code += "from srlib.cli import main\nsys.exit(main(sys.argv[1:]))"
+    words = options(pictures, tmp_path, "--steps", "2", "--device", "cpu")
+    environment = os.environ | {"SRLIB_DATA": "", "HOME": str(tmp_path), "XDG_CACHE_HOME": ""}
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "step       2" in done.stdout
+    assert checkpoints.read_card(tmp_path / "run" / "espcn_x4.safetensors")["steps"] == 2
+    fetch = [sys.executable, "-c", code, "fetch", "Set5"]
+    done = subprocess.run(fetch, capture_output=True, text=True, env=environment)
+    assert done.returncode == 2 and "two more packages are needed: pip install pooch requests" in done.stderr
 
 
 def test_the_run_note_is_readable(pictures, tmp_path):

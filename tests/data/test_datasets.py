@@ -110,6 +110,18 @@ def test_the_environment_comes_before_the_cache_and_hr_before_the_rest(cache, mo
     assert datasets.search_path()[0] == Path.home() / "somewhere"
 
 
+def test_without_pooch_the_cache_is_where_pooch_has_it(monkeypatch, tmp_path):
+    monkeypatch.delenv("SRLIB_DATA", raising=False)
+    if sys.platform == "linux":
+        monkeypatch.setenv("XDG_CACHE_HOME", "")
+        here = datasets.search_path()
+        monkeypatch.setattr(datasets, "pooch", None)
+        assert datasets.search_path() == here
+    monkeypatch.setattr(datasets, "pooch", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert datasets.search_path() == [tmp_path / "srlib"]
+
+
 def test_a_folder_without_pictures_is_not_a_set(cache, monkeypatch, tmp_path):
     (tmp_path / "Toy" / "HR").mkdir(parents=True)
     put(tmp_path / ".fetch" / "Toy" / "unpacked" / "x.png")

@@ -1,4 +1,4 @@
-"""Two processes under torchrun train as one does."""
+"""Two processes under torchrun train as one does, and stop where the first of them says."""
 
 import subprocess
 import sys
@@ -7,14 +7,14 @@ import pytest
 import torch
 
 SCRIPT = """
-import sys, torch
+import os, sys, torch
 from srlib.data.streams import PatchStream, RoundRobin
 from srlib.losses.pixel import l1
 from srlib.losses.weighted import Weighted
 from srlib.models.edsr import EDSR, MDSR
 from srlib.training.loop import TrainConfig, train
 from srlib.training.muon import Muon
-from srlib.training.run import unwrap
+from srlib.training.run import choose_device, process_group, unwrap
 from srlib.training.steps.supervised import supervised
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -28,12 +28,17 @@ else:
 opts = {"g": torch.optim.SGD(net.parameters(), 0.1) if several else Muon(net.parameters(), 3e-3)}
 cfg = TrainConfig(steps=8, batch=4, precision="fp32", log_every=3)
 rows = []
-averaged, history = train(supervised(Weighted(pixel=(1.0, l1)), at_scale=several), {"g": net}, opts, stream, cfg,
-                          folder=sys.argv[1], resume=True, log=rows.append)
-assert unwrap(net) is net
-import os
 rank = os.environ.get("RANK", "0")
-assert len(rows) == (0 if rank == "1" else 3), rows
+def carry_on(until):
+    return train(supervised(Weighted(pixel=(1.0, l1)), at_scale=several), {"g": net}, opts, stream, cfg,
+                 folder=sys.argv[1], resume=True, log=rows.append, until=until)
+asked = []
+with process_group(choose_device()):
+    _, history = carry_on(lambda: asked.append(0) or (rank == "0" and len(asked) == 4))
+    assert history[-1]["step"] == 4, history
+    averaged, _ = carry_on(None)
+assert unwrap(net) is net
+assert [row["step"] for row in rows] == ([] if rank == "1" else [3, 4, 6, 8]), rows
 torch.save(averaged["g"].state_dict(), f"{sys.argv[1]}.{rank}.pt")
 """
 

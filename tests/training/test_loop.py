@@ -4,6 +4,7 @@ import copy
 import random
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -118,6 +119,23 @@ def test_a_resumed_run_is_the_unbroken_run_to_the_bit(tmp_path, precision):
     assert torch.equal(weights(part["g"]), weights(nets["g"]))
     assert torch.equal(weights(mean["g"]), weights(averaged["g"]))
     assert [row["step"] for row in history] == [5, 6, 20] == [row["step"] for row in read_log(tmp_path)]
+
+
+@pytest.mark.parametrize("stop", [1, 4, 8])
+def test_a_run_that_is_told_to_stop_is_scored_and_saved_and_goes_on_to_the_bit(tmp_path, stop):
+    cfg = TrainConfig(steps=9, batch=4, log_every=4)
+    nets, opts, stream = setup()
+    averaged, _ = train(STEP, nets, opts, stream, cfg, schedule=cosine(9))
+    part, part_opts, _ = setup()
+    answers = iter([False] * (stop - 1) + [True])
+    settings = {"schedule": cosine(9), "evaluate": lambda nets: {"psnr": 30.0}, "folder": tmp_path, "resume": True}
+    _, history = train(STEP, part, part_opts, stream, cfg, until=partial(next, answers), **settings)
+    assert history[-1]["step"] == stop and history[-1]["psnr"] == 30.0 and list(answers) == []
+    part, part_opts, _ = setup(seed=1)
+    mean, history = train(STEP, part, part_opts, stream, cfg, until=lambda: False, **settings)
+    assert torch.equal(weights(part["g"]), weights(nets["g"]))
+    assert torch.equal(weights(mean["g"]), weights(averaged["g"]))
+    assert [row["step"] for row in history] == sorted({stop, 4, 8, 9}) == [row["step"] for row in read_log(tmp_path)]
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,17 @@ def test_the_second_phase_begins_with_the_networks_of_the_first(tmp_path):
     assert (
         card["recipe"]["phases"][1]["stream"] == "UnpairedPatches(sizes={lr: 8, hr: 16}, channels=3, symmetries=True)"
     )
+
+
+def test_a_method_that_is_told_to_stop_in_either_phase_goes_on_to_the_bit(tmp_path):
+    whole = run(tmp_path / "whole", steps=5)
+    for done in (3, 7):  # nobody is asked at the last step of a phase
+        path = run(tmp_path / "broken", steps=5, until=partial(next, iter([False, False, True])))
+        assert read_card(path)["steps"] == done
+    path = run(tmp_path / "broken", steps=5, until=lambda: False)
+    assert read_card(path)["steps"] == 10
+    assert_equal(states(tmp_path / "whole"), states(tmp_path / "broken"))
+    assert_equal(load_file(whole), load_file(path))
 
 
 @pytest.mark.slow

@@ -151,8 +151,8 @@ def run(folder, **settings):
         role: [torch.rand(1, 3, 30 + k, 41, generator=torch.Generator().manual_seed(k))]
         for k, role in enumerate(("lr", "hr"))
     }
-    log = settings.pop("log", None)
-    return fit(recipe(**settings), pictures, folder, resume=True, log=log)
+    how = {name: settings.pop(name) for name in ("log", "until", "device") if name in settings}
+    return fit(recipe(**settings), pictures, folder, resume=True, **how)
 
 
 if __name__ == "__main__":
