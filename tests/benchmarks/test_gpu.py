@@ -102,7 +102,7 @@ def call(folder, pack, *words):
     environment = os.environ | {"PYTHONPATH": str(hidden), "SRLIB_DATA": "", "XDG_CACHE_HOME": str(hidden)}
     command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "run", "--smoke", "--device", "cpu"]
     command += ["--pack", str(pack), "--out", str(folder), *words]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder.parent, timeout=400)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder.parent, timeout=3600)
     return done, json.loads((folder / "report.json").read_text())
 
 

@@ -65,8 +65,9 @@ assert os.waitpid(whole, 0)[1] == 0, "the unbroken run failed"
 moments = random.Random(0)
 for kill in range(20):
     child, hear = start(sys.argv[2])
-    assert os.read(hear, 1), "a resumed run failed"
-    time.sleep(moments.uniform(0, 0.06))
+    for row in range(moments.randint(1, 3)):  # by rows, not by the clock: a fast machine must not be done before
+        assert os.read(hear, 1), "a resumed run failed"
+    time.sleep(moments.uniform(0, 0.002))
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL, "the run ended before it was killed"
     os.close(hear)
@@ -141,7 +142,7 @@ def test_a_run_that_is_told_to_stop_is_scored_and_saved_and_goes_on_to_the_bit(t
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / "whole"), str(tmp_path / "broken")], timeout=500
+        [sys.executable, "-c", SCRIPT, str(tmp_path / "whole"), str(tmp_path / "broken")], timeout=3600
     )
     assert done.returncode == 0
     a, b = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("whole", "broken"))

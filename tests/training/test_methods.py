@@ -40,8 +40,9 @@ assert os.waitpid(whole, 0)[1] == 0, "the unbroken run failed"
 moments = random.Random(0)
 for kill in range(10):
     child, hear = start(sys.argv[2])
-    assert os.read(hear, 1), "a resumed run failed"
-    time.sleep(moments.uniform(0, 0.1))
+    for row in range(moments.randint(1, 8)):  # by rows, not by the clock: a fast machine must not be done before
+        assert os.read(hear, 1), "a resumed run failed"
+    time.sleep(moments.uniform(0, 0.002))
     os.kill(child, signal.SIGKILL)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL, "the run ended before it was killed"
     os.close(hear)
@@ -108,7 +109,7 @@ def test_a_method_that_is_told_to_stop_in_either_phase_goes_on_to_the_bit(tmp_pa
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_ten_kills_change_nothing(tmp_path, precision):
     command = [sys.executable, "-c", KILLS, str(tmp_path / "whole"), str(tmp_path / "broken"), precision]
-    subprocess.run(command, cwd=ROOT, timeout=500, check=True)
+    subprocess.run(command, cwd=ROOT, timeout=3600, check=True)
     assert_equal(states(tmp_path / "whole"), states(tmp_path / "broken"))
     whole, broken = (load_file(tmp_path / name / "toy_x2.safetensors") for name in ("whole", "broken"))
     assert_equal(whole, broken)
@@ -122,7 +123,7 @@ def test_two_processes_equal_one(tmp_path):
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     for name, command in (("one", [sys.executable]), ("two", torchrun)):
         words = [*command, "-m", "tests.training.toy_method", str(tmp_path / name)]
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=3600)
         assert done.returncode == 0, done.stderr
     for one, two in zip(states(tmp_path / "one"), states(tmp_path / "two"), strict=True):
         for group in ("nets", "averaged"):
