@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,11 +21,11 @@ from srlib.training.run import TrainingError
 from srlib.training.schedules import cosine, multistep, multistep_at
 from srlib.training.steps.supervised import supervised
 
+ROOT = Path(__file__).parents[2]
 STEP = supervised(Weighted(pixel=(1.0, l1)))
 
-# Kills a run twenty times, and lets it end. Each run is a fork, so that torch is imported once.
 SCRIPT = """
-import os, random, signal, sys, time
+import sys
 import torch
 import torch.utils.tensorboard
 from srlib.data.streams import PatchStream
@@ -34,8 +35,9 @@ from srlib.models.srgan import SRResNet
 from srlib.training.loop import TrainConfig, train
 from srlib.training.schedules import cosine
 from srlib.training.steps.supervised import supervised
+from tests.training.kills import break_off
 
-def run(folder, say):
+def run(folder, log):
     torch.set_num_threads(1)
     torch.manual_seed(0)
     net = SRResNet(scale=2, width=8, blocks=1)
@@ -44,35 +46,10 @@ def run(folder, say):
     opts = {"g": torch.optim.Adam(net.parameters(), 1e-3)}
     cfg = TrainConfig(steps=150, batch=4, save_every=3, log_every=2, precision="bf16", max_grad_norm=0.5)
     averaged, _ = train(supervised(Weighted(pixel=(1.0, l1))), {"g": net}, opts, stream, cfg, schedule=cosine(150),
-                        folder=folder, resume=True, log=lambda row: os.write(say, b"."))
+                        folder=folder, resume=True, log=log)
     torch.save({"net": net.state_dict(), "averaged": averaged["g"].state_dict()}, f"{folder}.pt")
 
-def start(folder):
-    hear, say = os.pipe()
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            run(folder, say)
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(say)
-    return child, hear
-
-whole, hear = start(sys.argv[1])
-assert os.waitpid(whole, 0)[1] == 0, "the unbroken run failed"
-moments = random.Random(0)
-for kill in range(20):
-    child, hear = start(sys.argv[2])
-    for row in range(moments.randint(1, 3)):  # by rows, not by the clock: a fast machine must not be done before
-        assert os.read(hear, 1), "a resumed run failed"
-    time.sleep(moments.uniform(0, 0.002))
-    os.kill(child, signal.SIGKILL)
-    assert os.waitpid(child, 0)[1] == signal.SIGKILL, "the run ended before it was killed"
-    os.close(hear)
-last, hear = start(sys.argv[2])
-assert os.waitpid(last, 0)[1] == 0, "the last run failed"
+break_off(run, *sys.argv[1:], kills=20, rows=3)
 """
 
 
@@ -141,10 +118,8 @@ def test_a_run_that_is_told_to_stop_is_scored_and_saved_and_goes_on_to_the_bit(t
 
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path / "whole"), str(tmp_path / "broken")], timeout=3600
-    )
-    assert done.returncode == 0
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "whole"), str(tmp_path / "broken")]
+    subprocess.run(command, cwd=ROOT, timeout=3600, check=True)
     a, b = (torch.load(tmp_path / f"{name}.pt", weights_only=True) for name in ("whole", "broken"))
     for part in a:
         assert all(torch.equal(a[part][key], b[part][key]) for key in a[part])

@@ -16,38 +16,15 @@ from tests.training.toy_method import run
 
 ROOT = Path(__file__).parents[2]
 
-# Kills a run ten times, and lets it end. Each run is a fork, so that torch is imported once.
 KILLS = """
-import os, random, signal, sys, time
-import torch
+import sys
+from tests.training.kills import break_off
 from tests.training.toy_method import run
 
-def start(folder):
-    hear, say = os.pipe()
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            run(folder, steps=60, precision=sys.argv[3], log=lambda row: os.write(say, b"."))
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(say)
-    return child, hear
+def train(folder, log):
+    run(folder, steps=60, precision=sys.argv[3], log=log)
 
-whole, hear = start(sys.argv[1])
-assert os.waitpid(whole, 0)[1] == 0, "the unbroken run failed"
-moments = random.Random(0)
-for kill in range(10):
-    child, hear = start(sys.argv[2])
-    for row in range(moments.randint(1, 8)):  # by rows, not by the clock: a fast machine must not be done before
-        assert os.read(hear, 1), "a resumed run failed"
-    time.sleep(moments.uniform(0, 0.002))
-    os.kill(child, signal.SIGKILL)
-    assert os.waitpid(child, 0)[1] == signal.SIGKILL, "the run ended before it was killed"
-    os.close(hear)
-last, hear = start(sys.argv[2])
-assert os.waitpid(last, 0)[1] == 0, "the last run failed"
+break_off(train, *sys.argv[1:3], kills=10, rows=8)
 """
 
 
