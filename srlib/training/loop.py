@@ -174,6 +174,7 @@ def train(
                         write_state(folder, parts, settings, {"step": done, "history": history})
             if last:
                 break
+        run.wait()  # nobody reads a state that is not yet written
         wrapped.clear()  # before the group of processes is closed: see process_group
     return _results(nets, averaged), history
 

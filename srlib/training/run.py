@@ -87,6 +87,11 @@ class Run:
             find_unused_parameters=hasattr(net, "scales"),
         )
 
+    def wait(self) -> None:
+        """Until all processes are here: what the main one writes before, the others can read afterwards."""
+        if self.world > 1:
+            dist.barrier()
+
     def agree(self, wish: bool) -> bool:
         """What the process that writes wishes, for all of them: clocks differ, and all must stop at the same step."""
         if self.world == 1:
