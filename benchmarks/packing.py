@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from srlib import images, metrics
-from srlib.commands.train import EVALUATION
 from srlib.data import datasets
+from srlib.evaluation.benchmark import SETS
 from srlib.io import atomic
 
 QUALITY = 95
@@ -58,7 +58,7 @@ def pack(
     for name, folder in map(_find, folders):
         if name in sets:
             raise PackError(f"{folder}: a second set called {name}; rename one of the folders")
-        sets[name] = [smallest(file, None if name in EVALUATION else quality) for file in datasets.image_files(folder)]
+        sets[name] = [smallest(file, None if name in SETS else quality) for file in datasets.image_files(folder)]
         _check_names(folder, sets[name])
     known = {name: _summary(pictures) for name, pictures in sets.items()}
     total = _summary([picture for pictures in sets.values() for picture in pictures])

@@ -6,12 +6,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from torch import nn
-from tqdm import tqdm
 
 import srlib
 from srlib import checkpoints, onnx_export
 from srlib.checkpoints import CheckpointError
 from srlib.commands.arguments import UsageError, quiet
+from srlib.commands.progress import Bar
 from srlib.data import datasets
 from srlib.evaluation import benchmark
 from srlib.io import atomic
@@ -129,7 +129,7 @@ def _shipped_card(path: Path) -> dict:
 def _scored(net: nn.Module, sets: Mapping[str, Pictures]) -> Scores:
     """As `paper_scores`, with a bar."""
     scores: Scores = {}
-    for name, pictures in tqdm(sets.items(), desc="scoring", unit="set", leave=False, disable=quiet()):
+    for name, pictures in Bar(sets.items(), desc="scoring", unit="set", leave=False, disable=quiet()):
         for scale, row in paper_scores(net, {name: pictures}, getattr(net, "scales", (net.scale,))).items():
             scores.setdefault(scale, {}).update(row)
     return scores

@@ -134,22 +134,25 @@ def test_a_rehearsal_leaves_everything_in_one_folder_and_the_next_call_goes_on(t
     assert steps in rows and rows == sorted(rows) and rows[-1] == report["parts"]["training"]["steps"]
 
 
+DEAF = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+
+
 @pytest.mark.slow
 def test_a_part_that_fails_or_hangs_costs_the_others_nothing(tmp_path, monkeypatch, capsys):
     from benchmarks import gpu_parts
 
     monkeypatch.setattr(gpu_parts, "GRACE", 1)
     programs = {
-        "tests": ("import time; print('so far', flush=True); time.sleep(60)", 2.0),
-        "throughput": ("raise ValueError('a card\\nthat fell off the bus')", 60.0),
-        "training": ("print('step 7')", 60.0),
+        "tests": (f"{DEAF}print('so far', flush=True); time.sleep(3600)", 15.0),
+        "throughput": ("raise ValueError('a card\\nthat fell off the bus')", 3600.0),
+        "training": ("print('step 7')", 3600.0),
     }
     for part, (code, limit) in programs.items():
         monkeypatch.setattr(gpu_parts, part, lambda *_, c=code, s=limit: ([sys.executable, "-c", c], s))
     words = ["run", "--out", str(tmp_path), "--device", "cpu", "--recipe", "espcn", "--minutes", "1000"]
     assert gpu.main(words) == 1
     parts = json.loads((tmp_path / "report.json").read_text())["parts"]
-    assert parts["tests"]["said"] == "its time was over; the last it printed: so far" and parts["tests"]["seconds"] < 30
+    assert parts["tests"]["said"] == "its time was over; the last it printed: so far"
     assert parts["throughput"]["said"] == "that fell off the bus"
     assert parts["training"] == {"ok": True, "said": "step 7"} | {"seconds": parts["training"]["seconds"]}
     assert "training   done after" in capsys.readouterr().out

@@ -32,8 +32,8 @@ def test_every_level_gets_a_gradient():
 @pytest.mark.parametrize(
     ("losses", "outputs", "message"),
     [
-        (1, 2, "2 outputs, 3 targets and 2 losses"),
-        (2, 3, "3 outputs, 3 targets and 2 losses"),
+        (1, 2, "got 2 outputs, 3 targets, 2 losses"),
+        (2, 3, "got 3 outputs, 3 targets, 2 losses"),
         (0, 3, "at least one loss"),
     ],
 )
