@@ -16,7 +16,7 @@ from srlib.data import datasets
 from srlib.evaluation import benchmark
 from srlib.io import atomic
 from srlib.metrics import PAPER
-from srlib.training.fit import rounded
+from srlib.training.fit import rounded_scores
 from srlib.training.recipe import Pictures, Scores, paper_scores
 
 MAX_LOSS = 0.01  # dB; 16 bits cost some 0.001 dB, and more where weights leave their range
@@ -63,8 +63,8 @@ def _made(source: Path, card: dict, path: Path, half: Path, force: bool) -> tupl
     same, known = before.get("sha256") == sha256, before.get("scores", {})
     lines, scores = _compared(path.stem, full, checkpoints.load(half), benchmark.sets_here())
     if not same and not force:
-        _refuse_worse(path.stem, rounded(scores), known)
-    told = _all_scores(rounded(scores), known if same else {})
+        _refuse_worse(path.stem, rounded_scores(scores), known)
+    told = _all_scores(rounded_scores(scores), known if same else {})
     lines += _score_lines(told)
     lines += [_exported(checkpoints.load(half, int(scale)), card["model"], sha256) for scale in scores]
     checkpoints.save(full, half, card | {"protocol": str(PAPER), "scores": told}, half=True)

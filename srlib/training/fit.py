@@ -70,7 +70,7 @@ def fit(
     best = recipe.deploy(trained)
     where = next(best.parameters()).device
     scales = list(getattr(best, "scales", (best.scale,)))
-    scores = rounded(recipe.evaluate(best, sets, scales))  # where it was trained: a processor would take minutes
+    scores = rounded_scores(recipe.evaluate(best, sets, scales))  # where it was trained: a processor would take minutes
     best = best.cpu()
     card = {"model": checkpoints.name_of(recipe.name), "scale": best.scale, "scales": scales, **known}
     card |= done
@@ -123,7 +123,7 @@ def _row(recipe: Recipe, net: nn.Module, first: dict[str, Pictures]) -> dict[str
     return next((row for sets in scores.values() for row in sets.values()), {})
 
 
-def rounded(scores: Scores) -> Scores:
+def rounded_scores(scores: Scores) -> Scores:
     """For the card: a dB has four digits behind the point, SSIM five."""
     return {
         scale: {

@@ -10,6 +10,7 @@ from book._tools import lighten, models
 from book._tools.pages import BuildError
 from srlib import checkpoints, onnx_export
 from srlib.data.datasets import EVAL_PHOTOS
+from srlib.models.catalogue import CATALOGUE
 
 pytestmark = pytest.mark.book
 
@@ -64,11 +65,11 @@ def test_a_missing_package_stops_the_build_in_one_line(folder, monkeypatch):
     assert not (folder / "made-from").exists()
 
 
-def test_every_shipped_network_has_a_label_and_what_it_asks_for():
+def test_the_catalogue_says_what_every_shipped_network_was_asked_for():
     cards = {checkpoints.name_of(path): checkpoints.read_card(path) for path in checkpoints.shipped()}
-    assert cards.keys() <= models.LABELS.keys()
-    textured = {name for name, card in cards.items() if card["recipe"]["loss"] not in models.TRUE}
-    assert textured == {"johnson", "srgan", "esrgan_small"}
+    pixels_alone = {name for name, card in cards.items() if card["recipe"].get("loss") in ("l1", "mse")}
+    assert {name for name in cards if CATALOGUE[name].kind == "textured"} == {"johnson", "srgan", "esrgan_small"}
+    assert pixels_alone <= {name for name, entry in CATALOGUE.items() if entry.kind == "true"}
 
 
 def test_no_network_was_trained_on_the_pictures():

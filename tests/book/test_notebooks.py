@@ -156,7 +156,9 @@ def test_chapter_reads_no_file_by_path(page):
 @pytest.fixture(scope="module")
 def runs() -> dict[str, Run]:
     """Every chapter at the size the site shows; what `make book` executed already comes from its cache."""
-    return {page: run(source(page)) for page in chapters()}
+    found = dict(zip(chapters(), execute.run_all(map(source, chapters())), strict=True))
+    assert {page: str(done) for page, done in found.items() if not isinstance(done, Run)} == {}
+    return found
 
 
 @each_chapter
