@@ -162,7 +162,8 @@ class Modules(Directive):
         lines = [".. list-table::", "   :widths: 30 70", ""]
         for name in filter(has_code, expanded(" ".join(self.content))):
             said = inspect.getdoc(modules()[name]).partition("\n\n")[0].splitlines()
-            lines += [f"   * - :py:mod:`~{name}`", f"     - {restructured(said, name, name)[0]}"]
+            short = name.removeprefix("srlib.")
+            lines += [f"   * - :py:mod:`{short} <{name}>`", f"     - {restructured(said, name, name)[0]}"]
         container = nodes.container(classes=["srlib-modules"])
         self.state.nested_parse(StringList(lines), self.content_offset, container)
         return [container]
