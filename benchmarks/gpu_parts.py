@@ -17,8 +17,8 @@ import torch
 
 from srlib import checkpoints
 from srlib.io import atomic
-from srlib.recipes.table import RECIPES
-from srlib.training.fit import commit, device_name
+from srlib.recipes.table import find
+from srlib.training.fit import commit, device_name, planned_steps
 from srlib.training.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,9 +85,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
 
     Raises: ValueError for a name or scale that is not there.
     """
-    if options.recipe not in RECIPES:
-        raise ValueError(f"no recipe {options.recipe!r}; there are {', '.join(RECIPES)}")
-    return RECIPES[options.recipe](options.scale)
+    return find(options.recipe, options.scale)
 
 
 def carry_out(part: str, options: argparse.Namespace, out: Path) -> dict[str, Any]:
@@ -180,5 +178,4 @@ def _progress(options: argparse.Namespace, out: Path) -> dict[str, Any]:
         card = checkpoints.read_card(out / "run" / f"{recipe.name}.safetensors")
     except checkpoints.CheckpointError:
         return {}
-    planned = sum(phase["config"]["steps"] for phase in card["recipe"]["phases"])
-    return {"steps": card["steps"], "planned": planned, "scores": card["scores"]}
+    return {"steps": card["steps"], "planned": planned_steps(card), "scores": card["scores"]}

@@ -16,7 +16,7 @@ from srlib.data import datasets
 from srlib.evaluation import benchmark
 from srlib.io import atomic
 from srlib.metrics import PAPER
-from srlib.training.fit import rounded_scores
+from srlib.training.fit import planned_steps, rounded_scores
 from srlib.training.recipe import Pictures, Scores, paper_scores
 
 MAX_LOSS = 0.01  # dB; 16 bits cost some 0.001 dB, and more where weights leave their range
@@ -106,9 +106,8 @@ def _finished_card(source: Path) -> dict:
     card = checkpoints.read_card(source)
     if missing := [key for key in TOLD if key not in card]:
         raise CheckpointError(f"{source}: its card lacks {', '.join(missing)}; publish what `srlib train` has made")
-    wanted = sum(phase["config"]["steps"] for phase in card["recipe"].get("phases", ()))
-    if card["steps"] < wanted:
-        raise UsageError(f"{source}: stopped at step {card['steps']} of {wanted}; go on with --resume")
+    if card["steps"] < planned_steps(card):
+        raise UsageError(f"{source}: stopped at step {card['steps']} of {planned_steps(card)}; go on with --resume")
     return card
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from srlib import checkpoints
-from srlib.commands.arguments import UsageError, above_zero, device, positive, quiet
+from srlib.commands.arguments import above_zero, device, positive, quiet
 from srlib.commands.progress import Bar
 from srlib.data import datasets
 from srlib.evaluation.benchmark import sets_here
-from srlib.recipes.table import RECIPES
+from srlib.recipes.table import RECIPES, find
 from srlib.training.fit import fit
 from srlib.training.recipe import Recipe
 from srlib.training.run import PRECISIONS
@@ -49,10 +49,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train and return the exit status.
-
-    Raises: UsageError for an unknown recipe.
-    """
+    """Train and return the exit status."""
     deadline = Deadline(options.minutes) if options.minutes else None
     recipe = _recipe(options)
     start = {"g": options.start} if options.start else dict(recipe.start or {})
@@ -68,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     sets = sets_here()
     told = "; ".join(line for role in lines.values() for line in role)
     print(f"{recipe.name} on {told}, scored on {next(iter(sets))}, in {folder}")
-    with Bar(total=sum(phase.config.steps for phase in recipe.phases), unit="step", disable=quiet()) as bar:
+    with Bar(total=recipe.steps, unit="step", disable=quiet()) as bar:
         path = fit(
             recipe,
             pictures,
@@ -100,9 +97,7 @@ class Deadline:
 
 def _recipe(options: argparse.Namespace) -> Recipe:
     """The recipe, with the changes from the command line."""
-    if options.recipe not in RECIPES:
-        raise UsageError(f"no recipe {options.recipe!r}; there are {', '.join(RECIPES)}")
-    recipe = RECIPES[options.recipe](options.scale).with_config(seed=options.seed)
+    recipe = find(options.recipe, options.scale).with_config(seed=options.seed)
     changed = ("steps", "batch", "precision", "max_grad_norm")
     recipe = recipe.with_config(**{key: getattr(options, key) for key in changed if getattr(options, key) is not None})
     every = options.every or max(1, recipe.phases[-1].config.steps // 20)
@@ -138,9 +133,14 @@ def _leave_out(reason: str) -> None:
 
 def _follow(bar: Bar, name: str) -> Callable[[dict[str, float]], None]:
     """A log function that moves the bar and prints a line for each evaluation."""
+    before = last = 0  # steps of the phases that are done, and of the present one so far
 
     def log(row: dict[str, float]) -> None:
-        bar.update(int(row["step"]) - bar.n)
+        nonlocal before, last
+        if row["step"] <= last:  # a phase counts its own steps
+            before += last
+        last = int(row["step"])
+        bar.update(before + last - bar.n)
         bar.set_postfix(loss=f"{row['loss']:.5f}")
         if "psnr" in row:
             bar.write(

@@ -42,3 +42,13 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
         *(srgan_paper, rrdb_psnr_paper, esrgan_paper),
     )
 }
+
+
+def find(name: str, scale: int) -> Recipe:
+    """A recipe by its name.
+
+    Raises: ValueError for a name that is not there.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name](scale)

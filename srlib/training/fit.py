@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -63,7 +64,8 @@ def fit(
     if main:
         _claim(folder, _note(known), resume)
     with process_group(choose_device(device)):  # one for all phases
-        trained, done = _phases(recipe, nets, pictures, folder, first, log, until, resume, device)
+        call = partial(train, log=log, until=until, resume=resume, device=device)
+        trained, done = _phases(call, recipe, nets, pictures, folder, first)
     path = folder / f"{recipe.name}.safetensors"
     if not main:
         return path
@@ -80,20 +82,17 @@ def fit(
 
 
 def _phases(
+    call: Callable[..., tuple[dict[str, nn.Module], list[dict[str, float]]]],
     recipe: Recipe,
     nets: dict[str, nn.Module],
     pictures: Mapping[str, Sequence[Tensor]],
     folder: Path,
     first: dict[str, Pictures],
-    log: Callable[[dict[str, float]], None] | None,
-    until: Callable[[], bool] | None,
-    resume: bool,
-    device: torch.device | str | None,
 ) -> tuple[dict[str, nn.Module], dict[str, int]]:
     """Train phase after phase, as far as `until` allows; the networks of the last, and steps and seconds of all."""
     steps, seconds = 0, 0.0
     for phase in recipe.phases:
-        trained, history = train(
+        trained, history = call(
             phase.step(),
             nets,
             {name: optim.build(nets) for name, optim in phase.optims.items()},
@@ -103,10 +102,6 @@ def _phases(
             frozen_nets=phase.frozen,
             evaluate=(lambda nets: _row(recipe, recipe.deploy(nets), first)) if first else None,
             folder=folder / phase.name if len(recipe.phases) > 1 else folder,
-            log=log,
-            until=until,
-            resume=resume,
-            device=device,
         )
         steps += history[-1]["step"]
         seconds += history[-1]["seconds"]
@@ -131,6 +126,11 @@ def rounded_scores(scores: Scores) -> Scores:
         }
         for scale, sets in scores.items()
     }
+
+
+def planned_steps(card: dict) -> int:
+    """The steps of the recipe on a card; 0 on cards that are older than phases."""
+    return sum(phase["config"]["steps"] for phase in card["recipe"].get("phases", ()))
 
 
 def _begin(net: nn.Module, path: Path) -> dict:

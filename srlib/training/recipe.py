@@ -140,6 +140,11 @@ class Recipe:
     deploy: Callable[[Nets], nn.Module] = itemgetter("g")
     evaluate: Callable[[nn.Module, Mapping[str, Pictures], Sequence[int]], Scores] = paper_scores
 
+    @property
+    def steps(self) -> int:
+        """Of all phases."""
+        return sum(phase.config.steps for phase in self.phases)
+
     def build(self) -> dict[str, nn.Module]:
         """The untrained networks, the same each time."""
         found = {}
@@ -151,7 +156,7 @@ class Recipe:
     @property
     def sides(self) -> dict[str, int]:
         """The shortest side that a picture of each role must have, in pixels, for all phases."""
-        roles = {role for phase in self.phases for role in phase.stream.sides}
+        roles = dict.fromkeys(role for phase in self.phases for role in phase.stream.sides)  # in their order
         return {role: max(phase.stream.sides.get(role, 1) for phase in self.phases) for role in roles}
 
     def with_config(self, **settings: Any) -> "Recipe":

@@ -12,6 +12,8 @@ from PIL import Image
 
 from srlib import checkpoints
 from srlib.cli import main
+from srlib.commands import train
+from srlib.commands.progress import Bar
 
 
 @pytest.fixture
@@ -177,3 +179,13 @@ def test_the_run_note_is_readable(pictures, tmp_path):
     main(options(pictures, tmp_path, "--precision", "fp32"))
     note = json.loads((tmp_path / "run" / "run.json").read_text())
     assert note["recipe"]["phases"][0]["config"]["precision"] == "fp32" and note["data"]["hr"][0].endswith("2 pictures")
+
+
+def test_the_bar_goes_on_where_the_next_phase_begins():
+    bar = Bar(total=12, disable=True)
+    seen = []
+    bar.update = lambda count: seen.append(count) or setattr(bar, "n", bar.n + count)
+    log = train._follow(bar, "Set5")
+    for step in (3, 6, 2, 6):
+        log({"step": step, "loss": 0.1})
+    assert seen == [3, 3, 2, 4] and bar.n == 12

@@ -1,6 +1,7 @@
 """A toy method with everything that coming methods need trains, is killed, and runs on two processes."""
 
 import io
+import os
 import subprocess
 import sys
 from functools import partial
@@ -48,6 +49,17 @@ def assert_equal(a, b):
             assert_equal(x, y)
     else:
         assert torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+
+def test_roles_keep_the_order_in_which_the_streams_name_them():
+    """What a command calls the first role may not change from one run of Python to the next."""
+    ask = "from tests.training.toy_method import recipe; print(*recipe().sides, recipe(steps=7).steps)"
+    for seed in ("1", "2", "3"):
+        env = os.environ | {"PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", ask], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == ["lr", "hr", "14"]
 
 
 def test_the_second_phase_begins_with_the_networks_of_the_first(tmp_path):
