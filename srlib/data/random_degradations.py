@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlib.resample import resize
+from srlib.resample import mirrored, resize
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:
     kernels = (kernels / kernels.sum(1, keepdim=True)).repeat_interleave(channels, 0)  # (N·C, taps)
     flat = images.reshape(1, count * channels, height, width)
     for axis, kernel in ((3, kernels[:, None, None, :]), (2, kernels[:, None, :, None])):
-        ends = flat.narrow(axis, 0, radius).flip(axis), flat.narrow(axis, -radius, radius).flip(axis)
-        flat = F.conv2d(torch.cat([ends[0], flat, ends[1]], axis), kernel, groups=count * channels)
+        side = flat.shape[axis]
+        border = mirrored(torch.arange(-radius, side + radius, device=flat.device), side)
+        flat = F.conv2d(flat.index_select(axis, border), kernel, groups=count * channels)
     return flat.view(count, channels, height, width)
