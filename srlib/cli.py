@@ -6,11 +6,11 @@ from typing import NoReturn
 
 import torch
 
-from srlib.commands import evaluate, export, fetch, models, publish, train, upscale
+from srlib.commands import convert, evaluate, export, fetch, models, publish, train, upscale
 from srlib.commands.arguments import complain
 from srlib.data.fetch import FetchError
 
-COMMANDS = (upscale, train, evaluate, fetch, models, export, publish)
+COMMANDS = (upscale, train, evaluate, fetch, models, convert, export, publish)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -5,7 +5,7 @@ import importlib.util
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from srlib import onnx_graph
 from srlib.inference import receptive_radius
 from srlib.io import atomic
 from srlib.models.interpolators import Interpolator
@@ -26,7 +27,6 @@ OPSET = 18  # what torch's exporter is written in; every onnxruntime of the last
 TOLERANCE = 1e-4  # of a range of 1: a fortieth of a step of 8 bits
 _TRACED = (18, 23)  # lr height and width while tracing; nothing of it may stay in the graph
 _TRIED = ((33, 17), (20, 48))
-_SMALL = 64  # numbers that are too few to be worth a Cast
 _NEEDED = ("onnx", "onnxscript")
 _CHATTER = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")
 
@@ -49,7 +49,14 @@ class Exported:
 
 
 def export(
-    net: nn.Module, path: str | os.PathLike, *, name: str | None = None, half: bool = True, sha256: str | None = None
+    net: nn.Module,
+    path: str | os.PathLike,
+    *,
+    name: str | None = None,
+    half: bool = True,
+    sha256: str | None = None,
+    size: tuple[int, int] | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> Exported:
     """Write a network to `path` (.onnx): input "lr" (1, channels, h, w), output "sr" (1, channels, scale·h, scale·w).
 
@@ -58,41 +65,64 @@ def export(
     sha256 of the checkpoint if given. It is written whole or not at all, after onnx has checked it and, where
     onnxruntime is installed, after its results equal those of torch to `TOLERANCE` at two sizes.
 
+    The graph is as plain as the network allows: constants are folded, and the IR version is the lowest of its opset, so
+    that older runtimes and OpenCV read it. `benchmarks/runtimes.py` has a table of who reads what.
+
     Args:
         name: of the model, for the metadata; default: that of the class.
         half: store numbers that fit 16 bits in 16 bits, with a cast to 32 in the graph. Nothing is rounded: a shipped
-            checkpoint's all fit, those of a network just trained do not. See `rounded`.
+            checkpoint's all fit, those of a network just trained do not. See `to_half`.
+        size: (height, width), for pictures of this size alone; None: free.
+        about: more metadata, such as source and licence.
 
-    Raises: ExportError where onnx or onnxscript is missing, for another suffix or folder, and for a network that
-        cannot be exported or whose file computes something else; OSError as for writing a file.
+    Raises: ExportError where onnx or onnxscript is missing, for another suffix or folder, and for a network whose
+        weights are not finite, that cannot be exported or whose file computes something else; OSError as for writing a
+        file.
     """
     path = Path(path)
     if path.suffix != ".onnx":
         raise ExportError(f"{path}: an ONNX file must end in .onnx")
     if not path.absolute().parent.is_dir():
         raise ExportError(f"{path}: no folder {path.parent}")
-    exported = convert(net, name=name, half=half, sha256=sha256)
+    exported = convert(net, name=name, half=half, sha256=sha256, size=size, about=about)
     atomic.write(path, exported.content)
     return exported
 
 
-def convert(net: nn.Module, *, name: str | None = None, half: bool = True, sha256: str | None = None) -> Exported:
+def convert(
+    net: nn.Module,
+    *,
+    name: str | None = None,
+    half: bool = True,
+    sha256: str | None = None,
+    size: tuple[int, int] | None = None,
+    about: Mapping[str, str] | None = None,
+) -> Exported:
     """As `export`, in memory.
 
     Raises: ExportError as for `export`.
     """
     if missing := [package for package in _NEEDED if importlib.util.find_spec(package) is None]:
         raise ExportError(f'exporting needs onnx and onnxscript, no {missing[0]} here: pip install "srlib[web]"')
+    name = name or type(net).__name__
+    if bad := not_finite(net):
+        raise ExportError(f"{name}: {bad} holds numbers that are not finite")
     plain = _plain(net)
-    model = _traced(plain)
-    _strip(model)
+    with torch.no_grad():
+        if not plain(torch.rand(1, plain.channels, *_TRACED)).isfinite().all():
+            raise ExportError(f"{name}: its result for a picture holds numbers that are not finite")
+    model = _traced(plain, size)
+    onnx_graph.simplify(model)
+    onnx_graph.strip(model)
     if half:
-        _halve(model)
-    name, radius = name or type(net).__name__, receptive_radius(plain, plain.channels)
-    _describe(model, plain, name, radius, sha256)
+        onnx_graph.halve(model)
+    radius = receptive_radius(plain, plain.channels)
+    extra = {"sha256": sha256} if sha256 else {}
+    extra |= {"size": f"{size[0]} x {size[1]}"} if size else {}
+    _describe(model, plain, name, radius, extra | dict(about or {}))
     content = model.SerializeToString()
     _check(content)
-    difference = _difference(plain, content)
+    difference = _difference(plain, content, (size,) if size else _TRIED)
     if difference is not None and not difference <= TOLERANCE:
         raise ExportError(f"{name}: onnxruntime's result is {difference:.1e} off torch's")
     return Exported(content, radius, difference)
@@ -111,6 +141,12 @@ def onnx_runner(content: bytes) -> Callable[[Tensor], Tensor]:
         return torch.from_numpy(session.run(["sr"], {"lr": lr.numpy()})[0])
 
     return run
+
+
+def not_finite(net: nn.Module) -> str | None:
+    """The first of its tensors that holds NaN or infinity."""
+    held = net.state_dict().items()
+    return next((name for name, value in held if value.is_floating_point() and not value.isfinite().all()), None)
 
 
 def is_available() -> bool:
@@ -157,14 +193,14 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _traced(net: nn.Module) -> "onnx.ModelProto":
+def _traced(net: nn.Module, size: tuple[int, int] | None) -> "onnx.ModelProto":
     """The graph, as the layers stand: onnxruntime fuses them when it loads a file, and the numbers stay as they are."""
-    lr = torch.rand(1, net.channels, *_TRACED, generator=torch.Generator().manual_seed(0))
-    size = {2: torch.export.Dim("h", min=2), 3: torch.export.Dim("w", min=2)}
+    lr = torch.rand(1, net.channels, *(size or _TRACED), generator=torch.Generator().manual_seed(0))
+    free = None if size else ({2: torch.export.Dim("h", min=2), 3: torch.export.Dim("w", min=2)},)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(
-                net, (lr,), dynamo=True, input_names=["lr"], output_names=["sr"], dynamic_shapes=(size,),
+                net, (lr,), dynamo=True, input_names=["lr"], output_names=["sr"], dynamic_shapes=free,
                 opset_version=OPSET, optimize=False, verbose=False,
             )  # fmt: skip
     except (RuntimeError, torch.onnx.OnnxExporterError) as error:
@@ -172,35 +208,7 @@ def _traced(net: nn.Module) -> "onnx.ModelProto":
     return program.model_proto
 
 
-def _strip(model: "onnx.ModelProto") -> None:
-    """Take out what the exporter tells about itself: lines of source, paths of this machine, sizes in between."""
-    graph = model.graph
-    del graph.value_info[:]
-    for entry in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        entry.doc_string = ""
-        del entry.metadata_props[:]
-
-
-def _halve(model: "onnx.ModelProto") -> None:
-    """Keep numbers that fit 16 bits in 16 bits, and cast them in the graph; a runtime does it once, on loading."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    casts = []
-    for tensor in model.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or values.size < _SMALL:
-            continue
-        short = values.astype("float16")
-        if (short.astype("float32") == values).all():
-            name = f"{tensor.name}.half"
-            casts.append(helper.make_node("Cast", [name], [tensor.name], f"cast.{tensor.name}", to=TensorProto.FLOAT))
-            tensor.CopyFrom(numpy_helper.from_array(short, name))
-    nodes = list(model.graph.node)
-    del model.graph.node[:]
-    model.graph.node.extend([*casts, *nodes])
-
-
-def _describe(model: "onnx.ModelProto", net: nn.Module, name: str, radius: int, sha256: str | None) -> None:
+def _describe(model: "onnx.ModelProto", net: nn.Module, name: str, radius: int, extra: Mapping[str, str]) -> None:
     from onnx import helper
 
     model.producer_name = "srlib"
@@ -213,7 +221,7 @@ def _describe(model: "onnx.ModelProto", net: nn.Module, name: str, radius: int, 
         "multiple": str(getattr(net, "multiple", 1)),
         "parameters": str(sum(p.numel() for p in net.parameters())),
     }
-    helper.set_model_props(model, entries | ({"sha256": sha256} if sha256 else {}))
+    helper.set_model_props(model, entries | extra)
 
 
 def _check(content: bytes) -> None:
@@ -226,14 +234,14 @@ def _check(content: bytes) -> None:
 
 
 @torch.no_grad()
-def _difference(net: nn.Module, content: bytes) -> float | None:
-    """The largest between onnxruntime and torch at two sizes, relative to the result where that exceeds 1."""
+def _difference(net: nn.Module, content: bytes, sizes: Sequence[tuple[int, int]]) -> float | None:
+    """The largest between onnxruntime and torch at these sizes, relative to the result where that exceeds 1."""
     if importlib.util.find_spec("onnxruntime") is None:
         return None
     rng = torch.Generator().manual_seed(0)
     found = [torch.zeros(())]
     run = onnx_runner(content)
-    for size in _TRIED:
+    for size in sizes:
         lr = torch.rand(1, net.channels, *size, generator=rng)
         sr = net(lr)
         found.append((run(lr) - sr).abs().max() / sr.abs().max().clamp_min(1))

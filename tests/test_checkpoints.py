@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,10 @@ from torch import nn
 from srlib import checkpoints
 from srlib.checkpoints import CheckpointError, build, load, read_card, save, shipped, weights_of
 from srlib.models.catalogue import CATALOGUE
+from srlib.models.compact import Compact
+from srlib.models.edsr import EDSR
+from srlib.models.esrgan import RRDBNet
+from srlib.models.fcn import SRCNN
 from srlib.models.srgan import SRResNet
 from srlib.network_interpolation import interpolate_networks
 from srlib.training.warm_start import warm_start
@@ -199,6 +204,10 @@ def card_of_nothing_known(path):
     rewrite(path, model="os.system")
 
 
+def card_without_a_network(path):
+    rewrite(path, network="small")
+
+
 def numbers_of_another_network(path):
     other = save(network("fsrcnn"), path.with_name("other.safetensors"), {"model": "fsrcnn", "scale": 2})
     path.write_bytes(other.read_bytes())
@@ -214,6 +223,7 @@ DAMAGE = {
     bare_pickle: "is a pickle, which could run code",
     gone: "no such file",
     no_card: "its card espcn_x2.json is missing",
+    card_without_a_network: "is not the card of a checkpoint",
     card_is_text: "is not the card of a checkpoint",
     card_is_bytes: "is not the card of a checkpoint",
     card_is_a_list: "is not the card of a checkpoint",
@@ -254,7 +264,8 @@ def test_pickles_are_refused_by_name(tmp_path):
     for suffix in ("pt", "pth", "ckpt", "bin", "pkl"):
         path = tmp_path / f"net.{suffix}"
         torch.save(network().state_dict(), path)
-        with pytest.raises(CheckpointError, match="only .safetensors is read"):
+        way = f"only .safetensors is read, .*: srlib convert {path} {path.with_suffix('.safetensors')}"
+        with pytest.raises(CheckpointError, match=way):
             load(path)
 
 
@@ -428,6 +439,49 @@ def test_one_network_set_to_two_scales_is_not_mixed():
 def test_only_what_lies_between_is_made(ends, alpha):
     with pytest.raises(ValueError, match=f"between 0 .* and 1 .*, got {alpha}"):
         interpolate_networks(*ends, alpha)
+
+
+@pytest.mark.parametrize(
+    "model, net",
+    [
+        ("rrdbnet", lambda: RRDBNet(scale=4, blocks=2, width=8, growth=4)),
+        ("rrdbnet", lambda: RRDBNet(scale=1, blocks=1, width=8, growth=4, fold=4)),
+        ("edsr", lambda: EDSR(scale=3, blocks=1, width=8, residual_scale=0.25, tail="light", mean=(0.5, 0.25, 0))),
+        ("srcnn", lambda: SRCNN(scale=2, channels=3, kernels=(9, 1, 5), widths=(8, 4))),
+        ("compact", lambda: Compact(scale=1, width=8, convolutions=1, channels=1)),
+    ],
+)
+def test_a_network_of_any_size_is_built_as_its_card_says(tmp_path, model, net):
+    torch.manual_seed(0)
+    net = net().eval()
+    path = save(net, tmp_path / "net.safetensors", {"model": model, "scale": net.scale})
+    assert read_card(path)["network"] == net.settings
+    lr = torch.rand(1, net.channels, 11, 9)
+    with torch.no_grad():
+        assert torch.equal(load(path)(lr), net(lr))
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"blocks": 3}, "does not hold the weights of rrdbnet ×4: body.1.dense"),
+        ({"blocks": 10**9}, "its card has blocks = 1000000000, which is not what its tensors have"),
+        ({"fold": "3"}, "rrdbnet ×4 cannot be built with"),
+        ({"depth": 2}, "rrdbnet cannot be built with depth = 2; it has"),
+        ({"width": float("nan")}, "rrdbnet cannot be built with width = nan"),
+        ({"width": [8, [8]]}, "rrdbnet cannot be built with width"),
+        ({"width": 8.5}, "rrdbnet ×4 cannot be built with"),
+        (3, "is not the card of a checkpoint"),
+    ],
+)
+def test_a_card_with_settings_that_cannot_be_is_told(tmp_path, settings, words):
+    path = tmp_path / "net.safetensors"
+    save(RRDBNet(scale=4, blocks=1, width=8, growth=4), path, {"model": "rrdbnet", "scale": 4})
+    settings = read_card(path)["network"] | settings if isinstance(settings, dict) else settings
+    rewrite(path, network=settings)
+    with pytest.raises(CheckpointError, match=re.escape(words)) as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)

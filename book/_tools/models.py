@@ -22,8 +22,9 @@ from srlib.models.catalogue import CATALOGUE, order
 PLAYGROUND = ROOT / "book" / "assets" / "playground"
 INDEX = "index.json"
 MADE_OF = [
-    *("srlib/models", "srlib/onnx_export.py", "srlib/inference.py", "srlib/resample.py", "srlib/data/synthetic.py"),
-    *("srlib/data/datasets.py", "data/checkpoints", "book/_tools/models.py", "constraints.txt"),
+    *("srlib/models", "srlib/onnx_export.py", "srlib/onnx_graph.py", "srlib/inference.py", "srlib/resample.py"),
+    *("srlib/data/synthetic.py", "srlib/data/datasets.py", "data/checkpoints"),
+    *("book/_tools/models.py", "constraints.txt"),
 ]
 SIZE = 288, 384  # every scale up to 4 divides both
 # name: where the part begins (top, left), label, what it shows

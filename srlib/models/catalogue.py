@@ -1,14 +1,25 @@
 """Every network that a checkpoint can hold, one row each: the only place to register a new network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import nn
 
-from srlib.models import edsr, esrgan, fcn, johnson, lapsrn, srgan
+from srlib.models import compact, edsr, esrgan, fcn, johnson, lapsrn, srgan
 
 Kind = Literal["true", "textured", "video", "kernel"]
+
+
+@dataclass(frozen=True, eq=False)
+class Small:
+    """scale -> a network with few weights: its class, and settings beside the scale."""
+
+    network: Callable[..., nn.Module]
+    settings: Mapping[str, object]
+
+    def __call__(self, scale: int) -> nn.Module:
+        return self.network(scale=scale, **self.settings)
 
 
 @dataclass(frozen=True)
@@ -30,7 +41,7 @@ class Entry:
 
     label: str
     build: Callable[[int], nn.Module]
-    small: Callable[[int], nn.Module]
+    small: Small
     scales: tuple[int, ...] = (2, 3, 4)
     kind: Kind = "true"
     channels: int = 3
@@ -38,9 +49,14 @@ class Entry:
     joint: bool = False
     licence: str | None = None
 
+    @property
+    def network(self) -> Callable[..., nn.Module]:
+        """Makes the architecture in any size: (scale=, and the settings that a card states)."""
+        return self.small.network
 
-def _small(make: Callable[..., nn.Module], **settings: object) -> Callable[[int], nn.Module]:
-    return lambda scale: make(scale=scale, **settings)
+
+def _small(network: Callable[..., nn.Module], **settings: object) -> Small:
+    return Small(network, settings)
 
 
 _SRRESNET = _small(srgan.SRResNet, width=16, blocks=2)
@@ -67,6 +83,7 @@ CATALOGUE: dict[str, Entry] = {
     "rrdbnet": Entry("RRDBNet", esrgan.rrdbnet, _RRDB),
     "rrdb_psnr_small": Entry("RRDB-small, L1", esrgan.rrdb_small, _RRDB),
     "esrgan_small": Entry("ESRGAN-small", esrgan.rrdb_small, _RRDB, kind="textured"),
+    "compact": Entry("Compact", compact.compact, _small(compact.Compact, width=16, convolutions=2)),
 }
 
 

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlib.models.blocks import SHUFFLE_FACTORS, check_input, check_picture, check_scale, he_
+from srlib.models.state import unwrapped
 
 ENLARGE = {1: (), **SHUFFLE_FACTORS}
 
@@ -60,7 +61,7 @@ class RRDBNet(nn.Module):
     """RRDBs at low resolution, then nearest ×2 and convolution, twice for ×4 (Wang et al., ECCVW 2018, fig. 3-4).
 
     Args:
-        growth: maps that each convolution of a dense block adds.
+        growth: maps that each convolution of a dense block adds; programs that read published files assume 32.
         fold: side of the blocks of lr pixels that are unshuffled into channels at the input, which makes the body
             cheaper; the output stage then enlarges by scale · fold. Real-ESRGAN folds 2 for ×2 and 4 for ×1. A picture
             is padded with its edge to whole blocks. The result depends on where a block begins, so `multiple` tells
@@ -80,6 +81,7 @@ class RRDBNet(nn.Module):
         if scale * fold not in ENLARGE:
             raise ValueError(f"scale · fold must be one of {', '.join(map(str, ENLARGE))}, got {scale} · {fold}")
         self.scale, self.fold, self.multiple = scale, fold, fold
+        self.settings = {"blocks": blocks, "width": width, "growth": growth, "fold": fold}
         self.head = _conv(3 * fold**2, width)
         self.body = nn.Sequential(*(RRDB(width=width, growth=growth) for _ in range(blocks)), _conv(width, width))
         stages = [
@@ -91,13 +93,17 @@ class RRDBNet(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         check_input(lr, self.channels)
+        if self.fold == 1:
+            return self._enlarged(lr)
         height, width = lr.shape[-2:]
-        if self.fold > 1:
-            lr = F.pad(lr, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
-            lr = F.pixel_unshuffle(lr, self.fold)
+        lr = F.pad(lr, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
+        sr = self._enlarged(F.pixel_unshuffle(lr, self.fold))
+        return sr[..., : self.scale * height, : self.scale * width]
+
+    def _enlarged(self, lr: Tensor) -> Tensor:
         x = self.head(lr)
         x = x + self.body(x)
-        return self.tail(self.enlarge(x))[..., : self.scale * height, : self.scale * width]
+        return self.tail(self.enlarge(x))
 
 
 def rrdbnet(scale: int = 4) -> RRDBNet:
@@ -111,7 +117,8 @@ def rrdbnet(scale: int = 4) -> RRDBNet:
 def rrdb_small(scale: int = 4) -> RRDBNet:
     """For a laptop, 3 blocks of width 32 and growth 16: 578,755 parameters at ×4, 569,507 at ×2 and ×3.
 
-    This size is ours, not the paper's.
+    This size is ours, not the paper's. Other programs that read ESRGAN files, such as spandrel, take a growth of 32 for
+    granted; `srlib export --format basicsr --growth 32` fills the dense blocks up with zeros for them.
     """
     return RRDBNet(scale=scale, blocks=3, width=32, growth=16)
 
@@ -165,28 +172,27 @@ def esrgan_discriminator(size: int = 128) -> VGGDiscriminator:
 # Layer names in published files: of ESRGAN's first code (model.*), of its second, and of BasicSR.
 _DENSE = re.compile(r"(?:model\.1\.sub|RRDB_trunk|body)\.(\d+)\.(?:RDB|rdb)([123])\.conv([1-5])(?:\.0)?")
 _FLAT = re.compile(r"model\.(\d+)(?:\.sub\.(\d+))?")
-_OTHERS = {
-    **{"conv_first": "head", "upconv1": "enlarge.1", "upconv2": "enlarge.4", "HRconv": "tail.0", "conv_last": "tail.2"},
-    **{"conv_up1": "enlarge.1", "conv_up2": "enlarge.4", "conv_hr": "tail.0"},
-}
+_ENLARGE = re.compile(r"(?:upconv|conv_up)([1-9])")
+_OTHERS = {"conv_first": "head", "HRconv": "tail.0", "conv_hr": "tail.0", "conv_last": "tail.2"}
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the weights of a published ESRGAN or Real-ESRGAN for `RRDBNet`.
 
-    `net.load_state_dict(from_official(torch.load("RRDB_ESRGAN_x4.pth", weights_only=True)))`
+    `net.load_state_dict(from_official(torch.load("RRDB_ESRGAN_x4.pth", weights_only=True)))`, or, on the command line,
+    `srlib convert RRDB_ESRGAN_x4.pth esrgan_x4.safetensors`.
 
     Args:
         state: with the names of ESRGAN's first code (`model.1.sub.0.RDB1.conv1.0.weight`), of its second
-            (`RRDB_trunk.0.RDB1.conv1.weight`), or of BasicSR (`body.0.rdb1.conv1.weight`), there also as `params` or
-            `params_ema`; or of `RRDBNet`, which is returned as it is.
+            (`RRDB_trunk.0.RDB1.conv1.weight`), or of BasicSR (`body.0.rdb1.conv1.weight`), also inside `params`,
+            `params_ema` and others, see `unwrapped`; or of `RRDBNet`, which is returned as it is.
 
     Raises: ValueError for a name that is none of these.
     """
-    state = state.get("params_ema", state.get("params", state))
-    layers = {name: name.removeprefix("module.").rpartition(".")[0] for name in state}
+    state = unwrapped(state)
+    layers = {name: name.rpartition(".")[0] for name in state}
     if {"head", "tail.0"} <= set(layers.values()):
-        return dict(state)
+        return state
     blocks = 1 + max((int(found[1]) for layer in layers.values() if (found := _DENSE.fullmatch(layer))), default=-1)
     last = max((int(found[1]) for layer in layers.values() if (found := _FLAT.fullmatch(layer))), default=0)
     return {_ours(layer, blocks, last) + name[name.rindex(".") :]: state[name] for name, layer in layers.items()}
@@ -201,7 +207,26 @@ def _ours(layer: str, blocks: int, last: int) -> str:
         return f"body.{blocks}"
     if layer in _OTHERS:
         return _OTHERS[layer]
+    if found := _ENLARGE.fullmatch(layer):
+        return f"enlarge.{3 * int(found[1]) - 2}"
     if (found := _FLAT.fullmatch(layer)) and found[2] is None:
         place = int(found[1])  # 0 the head, 1 the body, then the upsampling and the three layers of the tail
         return "head" if place == 0 else f"enlarge.{place - 2}" if place < last - 2 else f"tail.{place - last + 2}"
     raise ValueError(f"{layer!r} is no layer of a published ESRGAN; see the docstring of from_official for its names")
+
+
+def settings_of(state: Mapping[str, Tensor]) -> dict[str, int]:
+    """The arguments of the `RRDBNet` that holds these weights, by our names, scale included, read off their shapes.
+
+    One stage of upsampling is taken for ×2; ×3 has the same shapes.
+
+    Raises: ValueError for pictures that are neither RGB nor RGB unshuffled.
+    """
+    width, channels = state["head.weight"].shape[0], state["head.weight"].shape[1]
+    fold = math.isqrt(channels // 3)
+    blocks = sum(name.endswith(".dense.0.convs.0.weight") for name in state)
+    fine = 2 ** sum(name.startswith("enlarge.") and name.endswith(".weight") for name in state)
+    if channels != 3 * fold**2 or fine % fold:
+        raise ValueError(f"its first layer takes {channels} channels; RGB has 3, 12 when unshuffled by 2, 48 by 4")
+    growth = state["body.0.dense.0.convs.0.weight"].shape[0]
+    return {"scale": fine // fold, "blocks": blocks, "width": width, "growth": growth, "fold": fold}

@@ -34,6 +34,7 @@ class SRCNN(nn.Module):
         check_scale(scale)
         self.scale = scale
         self.channels = channels
+        self.settings = {"channels": channels, "kernels": list(kernels), "widths": list(widths)}
         self.enlarge = bicubic(scale)
         self.extract = nn.Conv2d(channels, widths[0], kernels[0], padding=kernels[0] // 2)
         self.map = nn.Conv2d(widths[0], widths[1], kernels[1], padding=kernels[1] // 2)
@@ -73,6 +74,7 @@ class FSRCNN(nn.Module):
         check_scale(scale, range(1, 10))  # a longer stride would leave gaps between the nine taps
         self.scale = scale
         self.channels = channels
+        self.settings = {"channels": channels, "width": width, "shrink": shrink, "blocks": blocks}
         self.extract = nn.Sequential(nn.Conv2d(channels, width, 5, padding=2), nn.PReLU(width))
         self.shrink = nn.Sequential(nn.Conv2d(width, shrink, 1), nn.PReLU(shrink))
         mapping = [(nn.Conv2d(shrink, shrink, 3, padding=1), nn.PReLU(shrink)) for _ in range(blocks)]
@@ -122,6 +124,7 @@ class VDSR(nn.Module):
             raise ValueError(f"depth must be at least 2, a first and a last layer; got {depth}")
         self.scale = scale
         self.channels = channels
+        self.settings = {"channels": channels, "width": width, "depth": depth}
         self.enlarge = bicubic(scale)
         layers = [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
         for _ in range(depth - 2):
@@ -164,6 +167,7 @@ class ESPCN(nn.Module):
         check_scale(scale)
         self.scale = scale
         self.channels = channels
+        self.settings = {"channels": channels, "width": width}
         self.head = nn.Conv2d(channels, width, 5, padding=2, padding_mode="replicate")
         self.body = nn.Conv2d(width, width // 2, 3, padding=1, padding_mode="replicate")
         self.tail = nn.Conv2d(width // 2, channels * scale**2, 3, padding=1, padding_mode="replicate")

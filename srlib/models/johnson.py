@@ -25,6 +25,7 @@ class Johnson(nn.Module):
         super().__init__()
         check_scale(scale, SHUFFLE_FACTORS)
         self.scale = scale
+        self.settings = {"width": width, "blocks": blocks}
         self.head = nn.Sequential(nn.Conv2d(3, width, 9, padding=4), nn.BatchNorm2d(width), nn.ReLU())
         self.body = nn.Sequential(*[ResidualBlock(width=width, norm=True) for _ in range(blocks)])
         stages = []

@@ -109,6 +109,7 @@ class LapSRN(nn.Module):
             raise ValueError(f"depth must be at least 1, the convolutions of a level; got {depth}")
         self.scale = scale
         self.channels = channels
+        self.settings = {"channels": channels, "width": width, "depth": depth, "kernel": kernel, "shared": shared}
         self.head = nn.Sequential(_conv(channels, width), nn.LeakyReLU(SLOPE))
         nn.init.kaiming_normal_(self.head[0].weight, a=SLOPE)
         number = 1 if shared else LEVELS[scale]

@@ -34,8 +34,9 @@ class Polyphase(nn.Module):
     def forward(self, lr: Tensor) -> Tensor:
         check_input(lr, self.channels)
         x = F.pad(lr, (1, 1, 1, 1), mode="replicate")  # the mirror's first ring repeats the border: a | a b … z | z
-        for axis in (2, 3):  # its second ring repeats the next pixel, b a | a b, or the only pixel if there is one
-            x = torch.cat([x.narrow(axis, 2, 1), x, x.narrow(axis, -3, 1)], axis)
+        # its second ring repeats the next pixel, b a | a b, or the only pixel if there is one
+        x = torch.cat([x[:, :, 2:3], x, x[:, :, -3:-2]], 2)
+        x = torch.cat([x[..., 2:3], x, x[..., -3:-2]], 3)
         x = F.conv2d(x, self.kernels, groups=self.channels)  # (N, C, h + 4, w + 4) -> (N, C·s², h, w)
         return F.pixel_shuffle(x, self.scale)
 

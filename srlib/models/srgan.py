@@ -1,10 +1,13 @@
 """SRGAN: the generator SRResNet, of residual blocks with batch norm and pixel shuffles, and the discriminator."""
 
 import math
+import re
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
 from srlib.models.blocks import ResidualBlock, check_input, check_picture, upsampler
+from srlib.models.state import unwrapped
 
 
 class SRResNet(nn.Module):
@@ -24,6 +27,7 @@ class SRResNet(nn.Module):
     def __init__(self, *, scale: int = 4, width: int = 64, blocks: int = 16) -> None:
         super().__init__()
         self.scale = scale
+        self.settings = {"width": width, "blocks": blocks}
         self.head = nn.Sequential(nn.Conv2d(3, width, 9, padding=4), nn.PReLU())
         residuals = [ResidualBlock(width=width, norm=True, activation=nn.PReLU) for _ in range(blocks)]
         self.body = nn.Sequential(*residuals, nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width))
@@ -86,3 +90,61 @@ class Discriminator(nn.Module):
 def srgan_discriminator(size: int | None = 96) -> Discriminator:
     """The paper's discriminator: 23,565,505 parameters for 96² pixels, 5,215,425 for pictures of any size (None)."""
     return Discriminator(size=size)
+
+
+# Layer names of SRGAN-PyTorch, the one well-known code whose generator is the paper's, and ends in [0, 1] as ours does.
+_BLOCK = re.compile(r"trunk\.(\d+)\.rcb\.([0-4])")
+_INSIDE = ("conv1", "norm1", "activation", "conv2", "norm2")
+_ENDS = re.compile(r"conv(?:_block)?([123])(?:\.([01]))?")
+_UPSAMPLE = re.compile(r"upsampling\.(\d+)\.upsample_block\.([02])")
+
+
+def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a published SRResNet, or of an SRGAN's generator, for `SRResNet`.
+
+    Convolutions before batch norm have no biases there, and zeros here. That code cuts its result to [0, 1]; `SRResNet`
+    leaves this to whoever writes the picture.
+
+    Args:
+        state: with the names of SRGAN-PyTorch (`trunk.0.rcb.0.weight`), see also `unwrapped`; or of `SRResNet`, which
+            is returned as it is.
+
+    Raises: ValueError for a name that is none of these, such as those of BasicSR's MSRResNet: that is another network,
+        without batch norm, which adds the bilinear enlargement.
+    Source: https://github.com/Lornatang/SRGAN-PyTorch
+    """
+    state = unwrapped(state)
+    if "head.0.weight" in state:
+        return state
+    if "conv_hr.weight" in state:
+        raise ValueError("it is BasicSR's MSRResNet, without batch norm: another network than SRResNet, not read here")
+    blocks = 1 + max((int(found[1]) for name in state if (found := re.match(r"trunk\.(\d+)\.", name))), default=-1)
+    found = {}
+    for name, value in state.items():
+        layer, _, kind = name.rpartition(".")
+        ours = _ours(layer, blocks)
+        found[f"{ours}.{kind}"] = value
+        if kind == "weight" and value.ndim == 4 and f"{layer}.bias" not in state:
+            found[f"{ours}.bias"] = value.new_zeros(len(value))
+    return found
+
+
+def _ours(layer: str, blocks: int) -> str:
+    """Our name for a layer of a published SRResNet."""
+    if found := _BLOCK.fullmatch(layer):
+        return f"body.{found[1]}.{_INSIDE[int(found[2])]}"
+    if found := _UPSAMPLE.fullmatch(layer):
+        return f"upsample.{3 * int(found[1]) + int(found[2])}"
+    if found := _ENDS.fullmatch(layer):
+        place, inside = int(found[1]), int(found[2] or 0)
+        return {1: f"head.{inside}", 2: f"body.{blocks + inside}", 3: "tail"}[place]
+    raise ValueError(f"{layer!r} is no layer of a published SRResNet; see the docstring of from_official for its names")
+
+
+def settings_of(state: Mapping[str, Tensor]) -> dict[str, int]:
+    """The arguments of the `SRResNet` that holds these weights, by our names, scale included, read off their shapes."""
+    width = state["head.0.weight"].shape[0]
+    blocks = sum(bool(re.fullmatch(r"body\.\d+\.conv1\.weight", name)) for name in state)
+    upsampling = [value for name, value in state.items() if re.fullmatch(r"upsample\.\d+\.weight", name)]
+    factor = round((state["upsample.0.weight"].shape[0] / width) ** 0.5)
+    return {"scale": factor ** sum(value.ndim == 4 for value in upsampling), "width": width, "blocks": blocks}

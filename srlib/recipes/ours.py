@@ -77,6 +77,11 @@ def mdsr(scale: int = 4) -> Recipe:
     return _ours("mdsr", (2, 3, 4), 32, 15_000, 4, 2e-3)
 
 
+def compact(scale: int) -> Recipe:
+    """Compact with 16 convolutions of 64; made for going on from weights of others, `--start converted.safetensors`."""
+    return _ours("compact", (scale,), 32, 15_000, 4, 2e-3)
+
+
 def rrdb_psnr_small(scale: int) -> Recipe:
     """Three RRDBs of 32, with L1: what the small ESRGAN begins with."""
     return _ours("rrdb_psnr_small", (scale,), 24, 16_000, 4, 2e-3)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from srlib.recipes.ours import (
+    compact,
     edsr_baseline,
     edsr_small,
     espcn,
@@ -35,7 +36,7 @@ from srlib.training.recipe import Recipe
 RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
     for recipe in (
-        *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small),
+        *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small, compact),
         *(johnson_pixel, johnson, srgan, esrgan_small),
         *(srcnn_paper, fsrcnn_paper, espcn_paper, vdsr_paper, srresnet_paper),
         *(edsr_baseline_paper, edsr_paper, mdsr_paper),

@@ -3,6 +3,7 @@
 A new network needs nothing here: its row says how a small one is made. Its size is stated in its own test.
 """
 
+import json
 import re
 
 import pytest
@@ -181,6 +182,12 @@ def test_a_row_says_what_its_network_is(name):
         assert type(net) is type(entry.small(scale))
         count = sum(p.numel() for p in net.parameters())
         assert f"{count:,}" in entry.build.__doc__, f"{name}: {count:,} parameters at ×{scale} are not in its docstring"
+    for make in (entry.build, entry.small):
+        with torch.device("meta"):
+            net = make(entry.scales[-1])
+            again = entry.network(scale=net.scale, **json.loads(json.dumps(net.settings)))
+        shapes = [{key: value.shape for key, value in each.state_dict().items()} for each in (net, again)]
+        assert shapes[0] == shapes[1] and again.settings == net.settings
     assert entry.label and entry.kind in ("true", "textured", "video", "kernel")
 
 

@@ -1,0 +1,172 @@
+"""Small networks as other codes publish them: their tensors by name, and what those codes compute with them.
+
+Each function gives (state, run): `run(lr)` goes through the dictionary with torch.nn.functional alone.
+"""
+
+import torch
+import torch.nn.functional as F
+
+MEAN = (0.4488, 0.4371, 0.4040)
+
+
+class Maker:
+    """Draws the tensors of one file, in its order."""
+
+    def __init__(self, seed=0):
+        self.rng, self.state = torch.Generator().manual_seed(seed), {}
+
+    def conv(self, name, maps_in, maps_out, side=3, bias=True, size=0.15):
+        self.state[f"{name}.weight"] = size * torch.randn(maps_out, maps_in, side, side, generator=self.rng)
+        if bias:
+            self.state[f"{name}.bias"] = 0.1 * torch.randn(maps_out, generator=self.rng)
+
+    def norm(self, name, maps):
+        self.state[f"{name}.weight"] = 0.5 + torch.rand(maps, generator=self.rng)
+        self.state[f"{name}.bias"] = 0.1 * torch.randn(maps, generator=self.rng)
+        self.state[f"{name}.running_mean"] = 0.1 * torch.randn(maps, generator=self.rng)
+        self.state[f"{name}.running_var"] = 0.5 + torch.rand(maps, generator=self.rng)
+        self.state[f"{name}.num_batches_tracked"] = torch.tensor(7)
+
+
+def applied(state, name, x):
+    weight = state[f"{name}.weight"]
+    return F.conv2d(x, weight, state.get(f"{name}.bias"), padding=weight.shape[-1] // 2)
+
+
+def rrdb(blocks=2, width=8, growth=4, stages=2, fold=1):
+    """RRDBNet by the names of BasicSR."""
+    make = Maker()
+    make.conv("conv_first", 3 * fold**2, width)
+    for b in range(blocks):
+        for r in (1, 2, 3):
+            for k in range(1, 6):
+                make.conv(f"body.{b}.rdb{r}.conv{k}", width + (k - 1) * growth, growth if k < 5 else width)
+    for name in ("conv_body", *(f"conv_up{k + 1}" for k in range(stages)), "conv_hr"):
+        make.conv(name, width, width)
+    make.conv("conv_last", width, 3)
+    state = make.state
+
+    def run(lr):
+        first = x = applied(state, "conv_first", F.pixel_unshuffle(lr, fold))
+        for b in range(blocks):
+            entered = x
+            for r in (1, 2, 3):
+                seen = [x]
+                for k in range(1, 5):
+                    seen.append(F.leaky_relu(applied(state, f"body.{b}.rdb{r}.conv{k}", torch.cat(seen, 1)), 0.2))
+                x = x + 0.2 * applied(state, f"body.{b}.rdb{r}.conv5", torch.cat(seen, 1))
+            x = entered + 0.2 * x
+        x = first + applied(state, "conv_body", x)
+        for k in range(stages):
+            x = F.leaky_relu(
+                applied(state, f"conv_up{k + 1}", x.repeat_interleave(2, -1).repeat_interleave(2, -2)), 0.2
+            )
+        return applied(state, "conv_last", F.leaky_relu(applied(state, "conv_hr", x), 0.2))
+
+    return state, run
+
+
+def edsr(scale=2, blocks=2, width=8, factor=1.0, mean=MEAN, top=255.0):
+    """EDSR by the names of EDSR-PyTorch, whose colours lie between 0 and 255."""
+    make = Maker()
+    for name, sign in (("sub_mean", -1), ("add_mean", 1)):
+        make.state[f"{name}.weight"] = torch.eye(3)[..., None, None]
+        make.state[f"{name}.bias"] = sign * top * torch.tensor(mean)
+    make.conv("head.0", 3, width)
+    for b in range(blocks):
+        make.conv(f"body.{b}.body.0", width, width)
+        make.conv(f"body.{b}.body.2", width, width)
+    make.conv(f"body.{blocks}", width, width)
+    factors = {2: [2], 3: [3], 4: [2, 2]}[scale]
+    for k, f in enumerate(factors):
+        make.conv(f"tail.0.{2 * k}", width, width * f * f)
+    make.conv("tail.1", width, 3)
+    state = make.state
+    for name in state:
+        if name.endswith("bias") and "mean" not in name:
+            state[name] *= top
+
+    def run(lr):
+        x = first = applied(state, "head.0", applied(state, "sub_mean", top * lr))
+        for b in range(blocks):
+            x = x + factor * applied(state, f"body.{b}.body.2", F.relu(applied(state, f"body.{b}.body.0", x)))
+        x = first + applied(state, f"body.{blocks}", x)
+        for k, f in enumerate(factors):
+            x = F.pixel_shuffle(applied(state, f"tail.0.{2 * k}", x), f)
+        return applied(state, "add_mean", applied(state, "tail.1", x)) / top
+
+    return state, run
+
+
+def basicsr_edsr(state):
+    """The same tensors by the names of BasicSR, which has no tensors for the mean."""
+    blocks = max(int(name.split(".")[1]) for name in state if name.startswith("body."))
+    names = {"head.0": "conv_first", f"body.{blocks}": "conv_after_body", "tail.1": "conv_last"}
+    found = {}
+    for name, value in state.items():
+        layer, _, kind = name.rpartition(".")
+        theirs = names.get(layer, layer.replace(".body.0", ".conv1").replace(".body.2", ".conv2"))
+        if "mean" not in layer:
+            found[f"{theirs.replace('tail.0', 'upsample')}.{kind}"] = value
+    return found
+
+
+def srresnet(stages=2, blocks=2, width=8, ends="conv"):
+    """SRResNet by the names of SRGAN-PyTorch."""
+    make, slope = Maker(), torch.tensor([0.2])
+    one, two, three = (f"{ends}{k}" for k in (1, 2, 3))
+    make.conv(f"{one}.0", 3, width, 9, size=0.05)
+    make.state[f"{one}.1.weight"] = slope
+    for b in range(blocks):
+        block = f"trunk.{b}.rcb"
+        make.conv(f"{block}.0", width, width, bias=False)
+        make.norm(f"{block}.1", width)
+        make.state[f"{block}.2.weight"] = slope + 0.1 * b
+        make.conv(f"{block}.3", width, width, bias=False)
+        make.norm(f"{block}.4", width)
+    make.conv(f"{two}.0", width, width, bias=False)
+    make.norm(f"{two}.1", width)
+    for k in range(stages):
+        make.conv(f"upsampling.{k}.upsample_block.0", width, 4 * width)
+        make.state[f"upsampling.{k}.upsample_block.2.weight"] = slope + 0.2
+    make.conv(three, width, 3, 9, size=0.05)
+    state = make.state
+
+    def norm(name, x):
+        values = (state[f"{name}.{key}"] for key in ("running_mean", "running_var", "weight", "bias"))
+        return F.batch_norm(x, *values)
+
+    def run(lr):
+        x = first = F.prelu(applied(state, f"{one}.0", lr), state[f"{one}.1.weight"])
+        for b in range(blocks):
+            block = f"trunk.{b}.rcb"
+            y = F.prelu(norm(f"{block}.1", applied(state, f"{block}.0", x)), state[f"{block}.2.weight"])
+            x = x + norm(f"{block}.4", applied(state, f"{block}.3", y))
+        x = first + norm(f"{two}.1", applied(state, f"{two}.0", x))
+        for k in range(stages):
+            block = f"upsampling.{k}.upsample_block"
+            x = F.prelu(F.pixel_shuffle(applied(state, f"{block}.0", x), 2), state[f"{block}.2.weight"])
+        return applied(state, three, x)
+
+    return state, run
+
+
+def compact(scale=4, width=8, convolutions=2, channels=3, activation="prelu"):
+    """SRVGGNetCompact."""
+    make, slope = Maker(), {"prelu": None, "relu": 0.0, "leakyrelu": 0.1}[activation]
+    for k in range(convolutions + 1):
+        make.conv(f"body.{2 * k}", width if k else channels, width)
+        if slope is None:
+            make.state[f"body.{2 * k + 1}.weight"] = 0.1 + torch.rand(width, generator=make.rng)
+    make.conv(f"body.{2 * convolutions + 2}", width, channels * scale**2)
+    state = make.state
+
+    def run(lr):
+        x = lr
+        for k in range(convolutions + 1):
+            x = applied(state, f"body.{2 * k}", x)
+            x = F.prelu(x, state[f"body.{2 * k + 1}.weight"]) if slope is None else F.leaky_relu(x, slope)
+        x = F.pixel_shuffle(applied(state, f"body.{2 * convolutions + 2}", x), scale)
+        return x + lr.repeat_interleave(scale, -1).repeat_interleave(scale, -2)
+
+    return state, run
