@@ -37,6 +37,7 @@ def simplify(model: "onnx.ModelProto") -> None:
         else:
             kept.append(node)
     _rename_results(graph, kept, replaced)
+    kept = _merged(kept, constants)
     kept = _needed(kept, {value.name for value in graph.output})
     used = {name for node in kept for name in node.input}
     del graph.node[:], graph.initializer[:]
@@ -83,6 +84,35 @@ def _folded(node: "onnx.NodeProto", constants: dict[str, "onnx.TensorProto"]) ->
         return None
     pairs = zip(values, node.output, strict=True)
     return [numpy_helper.from_array(np.asarray(value), name) for value, name in pairs]
+
+
+def _merged(nodes: list["onnx.NodeProto"], constants: dict[str, "onnx.TensorProto"]) -> list["onnx.NodeProto"]:
+    """Batch norm after a transposed convolution, as a factor on its weights and a new bias.
+
+    Every runtime does this on loading. OpenCV 4 does it again whenever the size of the picture changes, on weights that
+    have the factor already, and so is wrong from the second size on.
+    """
+    from onnx import helper, numpy_helper
+
+    makers = {node.output[0]: node for node in nodes if node.op_type == "ConvTranspose" and len(node.input) == 3}
+    users = [name for node in nodes for name in node.input]
+    kept = []
+    for node in nodes:
+        conv = makers.get(node.input[0]) if node.op_type == "BatchNormalization" and node.input else None
+        if conv is None or users.count(conv.output[0]) > 1:
+            kept.append(node)
+            continue
+        epsilon = next((each.f for each in node.attribute if each.name == "epsilon"), 1e-5)
+        weight, bias, mean, variance = (numpy_helper.to_array(constants[name]) for name in node.input[1:])
+        factor = weight / np.sqrt(variance + np.float32(epsilon))
+        new = (numpy_helper.to_array(constants[conv.input[2]]) - mean) * factor + bias
+        name = conv.input[1]
+        for suffix, values in (("factor", factor.reshape(1, -1, 1, 1)), ("bias", new)):
+            constants[f"{name}.{suffix}"] = numpy_helper.from_array(values.astype("float32"), f"{name}.{suffix}")
+        place = next(k for k, each in enumerate(kept) if each is conv)
+        kept.insert(place, helper.make_node("Mul", [name, f"{name}.factor"], [f"{name}.normed"], f"factor.{name}"))
+        conv.input[1], conv.input[2], conv.output[0] = f"{name}.normed", f"{name}.bias", node.output[0]
+    return kept
 
 
 def _rename_results(graph: "onnx.GraphProto", nodes: list["onnx.NodeProto"], replaced: dict[str, str]) -> None:
