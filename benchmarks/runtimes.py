@@ -28,6 +28,7 @@ from torch import nn
 from srlib import checkpoints, onnx_export
 from srlib.io import atomic
 from srlib.models.catalogue import CATALOGUE
+from srlib.models.esrgan import RRDBNet
 from srlib.models.interpolators import bicubic
 
 RESULT = Path(__file__).resolve().parents[1] / "data" / "results" / "runtimes.csv"
@@ -72,6 +73,7 @@ def networks() -> Iterator[tuple[str, nn.Module]]:
             seen.add(entry.small)
             torch.manual_seed(0)
             yield name, checkpoints.load(name, 4) if name in shipped else entry.small(4).eval()
+    yield "rrdbnet, folded by 2", RRDBNet(scale=2, blocks=1, width=16, growth=8, fold=2).eval()
 
 
 def runtimes(pythons: list[str]) -> Iterator[tuple[str, str, str]]:

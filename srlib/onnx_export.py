@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from srlib import onnx_graph
 from srlib.inference import receptive_radius
 from srlib.io import atomic
+from srlib.models.esrgan import Unshuffle
 from srlib.models.interpolators import Interpolator
-from srlib.models.polyphase import Polyphase
+from srlib.models.polyphase import Polyphase, StridedUnshuffle
 
 if TYPE_CHECKING:
     import onnx
@@ -160,7 +161,7 @@ def to_half(net: nn.Module) -> nn.Module:
 
 
 def _plain(net: nn.Module) -> nn.Module:
-    """A copy to trace: on the processor, in evaluation mode, with bicubic enlargement as a convolution."""
+    """A copy to trace: on the processor, in evaluation mode, with convolutions for what few runtimes have."""
     if isinstance(net, Interpolator):
         return _polyphase(net, 3)
     plain = copy.deepcopy(net).cpu().float().eval().requires_grad_(False)
@@ -168,6 +169,8 @@ def _plain(net: nn.Module) -> nn.Module:
         for name, child in parent.named_children():
             if isinstance(child, Interpolator):
                 setattr(parent, name, _polyphase(child, plain.channels))
+            elif isinstance(child, Unshuffle):
+                setattr(parent, name, StridedUnshuffle(fold=child.fold, channels=plain.channels))
     return plain
 
 

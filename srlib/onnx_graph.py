@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _SMALL = 64  # numbers that are too few to be worth a Cast
 _LARGEST = 1024  # numbers that folding may make; weights stay as they are
 _IR = {18: 8, 19: 9, 20: 9, 21: 10, 22: 10, 23: 11}  # the lowest IR version of an opset (onnx, docs/Versioning.md)
-_SAME_SIZE = ("Reshape", "Expand", "Identity")  # do nothing where the shape stays as it was
+_SAME_SIZE = ("Reshape", "Expand", "Identity", "Slice", "Pad")  # do nothing where the shape stays as it was
 
 Shape = tuple[int | str, ...]
 
@@ -59,7 +59,21 @@ def _is_idle(node: "onnx.NodeProto", shapes: dict[str, Shape], constants: dict) 
     if node.op_type not in _SAME_SIZE or node.input[0] in constants:
         return False
     before, after = shapes.get(node.input[0]), shapes.get(node.output[0])
-    return node.op_type == "Identity" or (before is not None and before == after)
+    if node.op_type == "Identity" or before is None or before != after:
+        return node.op_type == "Identity"
+    if node.op_type == "Slice":  # which may also turn round
+        return (
+            len(node.input) == 5 and node.input[4] in constants and bool((_array(constants, node.input[4]) == 1).all())
+        )
+    if node.op_type == "Pad":  # ... and this may also shift
+        return node.input[1] in constants and not _array(constants, node.input[1]).any()
+    return True
+
+
+def _array(constants: dict[str, "onnx.TensorProto"], name: str) -> np.ndarray:
+    from onnx import numpy_helper
+
+    return numpy_helper.to_array(constants[name])
 
 
 def _folded(node: "onnx.NodeProto", constants: dict[str, "onnx.TensorProto"]) -> list["onnx.TensorProto"] | None:

@@ -3,11 +3,13 @@
 import copy
 import math
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from srlib import checkpoints, onnx_export
+from srlib import checkpoints, onnx_export, onnx_graph
 from srlib.models.catalogue import CATALOGUE
 from srlib.models.edsr import EDSR
 from srlib.models.esrgan import RRDBNet
@@ -40,12 +42,25 @@ def same(net, content, *sizes, tolerance=1e-4):
             torch.testing.assert_close(run(lr), net(lr), atol=tolerance, rtol=0)
 
 
+COMPUTED = {"Shape", "Constant", "CastLike", "Expand", "Reshape", "Identity", "Squeeze"}  # what should be numbers
+
+
 @pytest.mark.parametrize("small", ARCHITECTURES, ids=ARCHITECTURES.values())
 def test_every_architecture_equals_torch(small, monkeypatch):
+    """In onnxruntime and in OpenCV, which reads graphs in which only the picture is left to compute."""
     monkeypatch.setattr(onnx_export, "_TRIED", ())  # compared here
     torch.manual_seed(0)
     net = small(4).eval()
-    same(net, convert(net).content, (33, 17), (20, 48), (1, 2))
+    content = convert(net).content
+    same(net, content, (33, 17), (20, 48), (1, 2))
+    graph = onnx.load_from_string(content).graph
+    assert not {node.op_type for node in graph.node} & COMPUTED
+    assert {tensor.name for tensor in graph.initializer} <= {name for node in graph.node for name in node.input}
+    opencv = cv2.dnn.readNetFromONNX(np.frombuffer(content, np.uint8))
+    for lr in pictures(net.channels, (24, 32), (17, 40)):
+        opencv.setInput(lr.numpy())
+        with torch.no_grad():
+            torch.testing.assert_close(torch.from_numpy(opencv.forward()), net(lr), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("name, scale", [("espcn", 2), ("edsr_small", 3)])
@@ -118,6 +133,7 @@ def test_the_file_says_what_it_is_and_nothing_of_this_machine():
         "parameters": "21284", "sha256": "abc"
     }  # fmt: skip
     assert (model.producer_name, model.opset_import[0].version) == ("srlib", onnx_export.OPSET)
+    assert model.ir_version == 8  # the lowest that opset 18 needs, by the table of onnx: onnxruntime 1.17 reads up to 9
     assert b"site-packages" not in content and b".py" not in content and b"/srlib/" not in content
 
 
@@ -128,6 +144,34 @@ def test_the_network_stays_as_it_was(capfd):
     assert net.training and all(p.requires_grad for p in net.parameters())
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("size", [(24, 32), (17, 39)])
+def test_a_file_for_one_size(size, monkeypatch):
+    monkeypatch.setattr(onnx_export, "_difference", lambda *arguments: None)
+    net = RRDBNet(scale=2, blocks=1, width=8, growth=4, fold=2).eval()
+    content = convert(net, size=size).content
+    same(net, content, size, tolerance=1e-5)
+    graph = onnx.load_from_string(content).graph
+    operators = {node.op_type for node in graph.node}
+    assert [d.dim_value for d in graph.input[0].type.tensor_type.shape.dim] == [1, 3, *size]
+    assert not operators & COMPUTED
+    assert ("Slice" in operators) == (size == (17, 39))  # whole blocks need no cut
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path):
+    net = small()
+    with torch.no_grad():
+        net.tail[0].bias[3] = math.inf
+    with pytest.raises(ExportError, match="EDSR: tail.0.bias holds numbers that are not finite"):
+        export(net, tmp_path / "x.onnx")
+    net = small()
+    with torch.no_grad():
+        for value in net.parameters():
+            value.fill_(1e20)  # every number is finite, and the sum of products is not
+    with pytest.raises(ExportError, match="EDSR: its result for a picture holds numbers that are not finite"):
+        export(net, tmp_path / "x.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 class Strange(nn.Module):
@@ -157,7 +201,7 @@ def test_a_file_that_computes_something_else_is_not_written(tmp_path, monkeypatc
 
     path = tmp_path / "net.onnx"
     path.write_bytes(b"an older file")
-    monkeypatch.setattr(onnx_export, "_halve", spoil)
+    monkeypatch.setattr(onnx_graph, "halve", spoil)
     with pytest.raises(ExportError, match="EDSR: onnxruntime's result is .* off torch's"):
         export(small(), path)
     assert path.read_bytes() == b"an older file" and list(tmp_path.iterdir()) == [path]

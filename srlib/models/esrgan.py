@@ -57,6 +57,22 @@ class RRDB(nn.Module):
         return torch.add(x, self.dense(x), alpha=0.2)
 
 
+class Unshuffle(nn.Module):
+    """Blocks of pixels become channels; a picture is first continued by its edge to whole blocks.
+
+    Shapes: (N, C, h, w) -> (N, C·fold², ⌈h/fold⌉, ⌈w/fold⌉).
+    """
+
+    def __init__(self, *, fold: int) -> None:
+        super().__init__()
+        self.fold = fold
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        x = F.pad(x, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
+        return F.pixel_unshuffle(x, self.fold)
+
+
 class RRDBNet(nn.Module):
     """RRDBs at low resolution, then nearest ×2 and convolution, twice for ×4 (Wang et al., ECCVW 2018, fig. 3-4).
 
@@ -82,6 +98,7 @@ class RRDBNet(nn.Module):
             raise ValueError(f"scale · fold must be one of {', '.join(map(str, ENLARGE))}, got {scale} · {fold}")
         self.scale, self.fold, self.multiple = scale, fold, fold
         self.settings = {"blocks": blocks, "width": width, "growth": growth, "fold": fold}
+        self.unshuffle = Unshuffle(fold=fold) if fold > 1 else nn.Identity()
         self.head = _conv(3 * fold**2, width)
         self.body = nn.Sequential(*(RRDB(width=width, growth=growth) for _ in range(blocks)), _conv(width, width))
         stages = [
@@ -93,17 +110,11 @@ class RRDBNet(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         check_input(lr, self.channels)
-        if self.fold == 1:
-            return self._enlarged(lr)
-        height, width = lr.shape[-2:]
-        lr = F.pad(lr, (0, -width % self.fold, 0, -height % self.fold), mode="replicate")
-        sr = self._enlarged(F.pixel_unshuffle(lr, self.fold))
-        return sr[..., : self.scale * height, : self.scale * width]
-
-    def _enlarged(self, lr: Tensor) -> Tensor:
-        x = self.head(lr)
+        x = self.head(self.unshuffle(lr))
         x = x + self.body(x)
-        return self.tail(self.enlarge(x))
+        sr = self.tail(self.enlarge(x))
+        height, width = lr.shape[-2:]
+        return sr if self.fold == 1 else sr[..., : self.scale * height, : self.scale * width]
 
 
 def rrdbnet(scale: int = 4) -> RRDBNet:

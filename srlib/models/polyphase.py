@@ -1,4 +1,4 @@
-"""Bicubic enlargement by a whole factor from layers that every runtime supports: padding, convolution, shuffle."""
+"""Bicubic enlargement, and blocks to channels, from layers that every runtime has: padding, convolution, shuffle."""
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,26 @@ class Polyphase(nn.Module):
         x = torch.cat([x[..., 2:3], x, x[..., -3:-2]], 3)
         x = F.conv2d(x, self.kernels, groups=self.channels)  # (N, C, h + 4, w + 4) -> (N, C·s², h, w)
         return F.pixel_shuffle(x, self.scale)
+
+
+class StridedUnshuffle(nn.Module):
+    """`srlib.models.esrgan.Unshuffle` as a convolution: each of its kernels picks one pixel of a block.
+
+    Continuing every picture by `fold` − 1 pixels, and leaving the rest over, takes no arithmetic on its size, which few
+    runtimes read.
+
+    Shapes: (N, channels, h, w) -> (N, channels·fold², ⌈h/fold⌉, ⌈w/fold⌉).
+    """
+
+    def __init__(self, *, fold: int, channels: int) -> None:
+        super().__init__()
+        self.fold, self.channels = fold, channels
+        one = torch.eye(fold**2).view(fold**2, 1, fold, fold)
+        self.register_buffer("kernels", one.repeat(channels, 1, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (0, self.fold - 1, 0, self.fold - 1), mode="replicate")
+        return F.conv2d(x, self.kernels, stride=self.fold, groups=self.channels)
 
 
 def _phases(scale: int) -> Tensor:
