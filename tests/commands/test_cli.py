@@ -73,7 +73,8 @@ def test_a_bug_is_no_user_error(picture, monkeypatch):
 
 
 def test_every_command_has_help(capsys):
-    for command in ([], *([name] for name in ("upscale", "train", "evaluate", "fetch", "models", "export", "publish"))):
+    names = ("upscale", "train", "evaluate", "fetch", "models", "convert", "export", "publish")
+    for command in ([], *([name] for name in names)):
         with pytest.raises(SystemExit) as stop:
             cli.main([*command, "--help"])
         assert stop.value.code == 0 and "usage: srlib" in capsys.readouterr().out, command
