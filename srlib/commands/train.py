@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from srlib import checkpoints
@@ -15,7 +16,7 @@ from srlib.recipes.table import RECIPES, find
 from srlib.training.fit import fit
 from srlib.training.recipe import Recipe
 from srlib.training.run import PRECISIONS
-from srlib.training.warm_start import warm_start
+from srlib.training.warm_start import sized_as, warm_start
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -53,6 +54,8 @@ def run(options: argparse.Namespace) -> int:
     deadline = Deadline(options.minutes) if options.minutes else None
     recipe = _recipe(options)
     start = {"g": options.start} if options.start else dict(recipe.start or {})
+    sized = {name: sized_as(recipe.nets[name], checkpoints.locate(model)) for name, model in start.items()}
+    recipe = replace(recipe, nets=dict(recipe.nets) | sized)
     nets = recipe.build()  # report a wrong scale, a bad start and missing weights before reading any pictures
     for name, model in start.items():
         warm_start(nets[name], checkpoints.locate(model))

@@ -13,6 +13,9 @@ from srlib import checkpoints, images
 from srlib.cli import main
 from srlib.inference import upscale
 from srlib.models.fcn import espcn
+from srlib.recipes.table import RECIPES
+from srlib.training.recipe import describe
+from srlib.training.warm_start import sized_as, warm_start
 from tests.models import others
 
 KINDS = {
@@ -83,6 +86,18 @@ def test_a_converted_network_has_its_own_sizes_in_the_library(tmp_path):
         torch.testing.assert_close(
             upscale(checkpoints.load(tmp_path / "ours.safetensors"), lr, tile=20), run(lr), atol=1e-4, rtol=0
         )
+
+
+def test_training_goes_on_in_the_size_of_what_it_begins_with(tmp_path):
+    torch.save(others.compact(4, width=8, convolutions=3)[0], tmp_path / "theirs.pth")
+    path = tmp_path / "ours.safetensors"
+    main(["convert", str(tmp_path / "theirs.pth"), str(path)])
+    recipe = RECIPES["compact"](4)
+    make = sized_as(recipe.nets["g"], path)
+    net = make()
+    assert net.settings == {"width": 8, "convolutions": 3, "channels": 3} and warm_start(net, path)[1] == []
+    assert "convolutions: 3" in describe(make)
+    assert sized_as(RECIPES["edsr_small"](4).nets["g"], path)().settings["blocks"] == 8  # of another model
 
 
 class Trap:
