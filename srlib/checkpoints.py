@@ -144,7 +144,7 @@ def locate(model: str | os.PathLike, scale: int | None = None) -> Path:
     """
     if os.fspath(model).endswith(".safetensors"):
         return Path(model)
-    if Path(model).suffix in PICKLES:
+    if Path(model).suffix.lower() in PICKLES:
         raise CheckpointError(
             f"{model}: only .safetensors is read, since a pickle can run code; make one: {_way(model)}"
         )

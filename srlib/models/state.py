@@ -19,7 +19,8 @@ WRAPPERS = (
     *("params_ema", "ema_state_dict", "g_ema", "params", "state_dict", "model_state_dict", "net_g", "netG"),
     *("generator", "g", "model", "net"),
 )
-PREFIXES = ("module.", "_orig_mod.", "generator.", "netG.", "net_g.")  # DataParallel, torch.compile, wrapping classes
+PREFIXES = ("module.", "_orig_mod.")  # DataParallel, torch.compile
+GENERATORS = ("generator_ema.", "net_g_ema.", "generator.", "net_g.", "netG.")  # beside which a discriminator may lie
 
 
 def from_file(path: str | os.PathLike) -> Any:
@@ -62,7 +63,9 @@ def from_file(path: str | os.PathLike) -> Any:
 
 
 def unwrapped(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The tensors by the network's own names: without the dictionaries, and the common prefixes, around them.
+    """The tensors by the network's own names: without the dictionaries, and the prefixes, around them.
+
+    Of a file with a generator and a discriminator it gives the generator, averaged where that is there.
 
     `{"params_ema": {"module.conv_first.weight": w}}` gives `{"conv_first.weight": w}`.
 
@@ -77,8 +80,17 @@ def unwrapped(state: Mapping[str, Any]) -> dict[str, Tensor]:
         state = found
     if other := [name for name, value in state.items() if not (isinstance(name, str) and isinstance(value, Tensor))]:
         raise ValueError(f"{other[0]!r} in it is {type(state[other[0]]).__name__}, where the weights of a network are")
-    while prefix := next((p for p in PREFIXES if state and all(name.startswith(p) for name in state)), None):
-        state = {name.removeprefix(prefix): value for name, value in state.items()}
+    state = _without_prefixes(state)
+    for part in GENERATORS:
+        if inside := {name.removeprefix(part): value for name, value in state.items() if name.startswith(part)}:
+            state = _without_prefixes(inside)
+            break
     if not state:
         raise ValueError("it holds no weights")
     return dict(state)
+
+
+def _without_prefixes(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    while prefix := next((p for p in PREFIXES if state and all(name.startswith(p) for name in state)), None):
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return state

@@ -86,6 +86,10 @@ def test_damage_is_one_line(tmp_path):
         lambda state: {"model": {"module." + name: value for name, value in state.items()}},
         lambda state: {"_orig_mod.module." + name: value for name, value in state.items()},
         lambda state: {"state_dict": {"generator." + name: value for name, value in state.items()}},
+        lambda state: {"netG.module." + name: value for name, value in state.items()} | {"netD.x": torch.ones(1)},
+        lambda state: (
+            {"generator.y": torch.ones(1)} | {"generator_ema." + name: value for name, value in state.items()}
+        ),
     ],
 )
 def test_what_is_wrapped_around_comes_off(wrap):
