@@ -12,6 +12,8 @@ from srlib.self_ensemble import SelfEnsemble
 from srlib.warp import dihedral, inverse_dihedral
 
 TILE = 256
+_UNSEEN = 1 / 2040  # an eighth of a step of 8 bits
+_FADED = 1e-2  # of the difference at the cut: what comes of a distance, and not of the whole picture
 _PROBES = (64, 128, 256)  # lr pixels; a network that sees further than half the last one cannot be tiled
 
 
@@ -124,6 +126,12 @@ def _spans(n: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int
         yield start, stop, max(0, start - overlap), min(n, stop + overlap)
 
 
+def _reach(change: Tensor, rounding: float, scale: float) -> int:
+    """How many lr pixels from the cut the columns of a result still change."""
+    changed = (change > rounding).nonzero()
+    return math.ceil((int(changed.max()) + 1) / scale) if len(changed) else 0
+
+
 @torch.no_grad()
 def receptive_radius(
     net: nn.Module, channels: int, device: torch.device | None = None, dtype: torch.dtype = torch.float32
@@ -131,10 +139,11 @@ def receptive_radius(
     """The measured radius of the receptive field in lr pixels, rounded up: how far a tile's edge affects its inside.
 
     A random picture is enlarged whole, and again after its left (right, upper, lower) half is cut off. The two differ
-    near the cut, where the network pads; the radius is how far they differ.
+    near the cut, where the network pads; the radius is how far they differ. Of a very deep network, such as ESRGAN's of
+    23 blocks, the difference may fade without end. Then the radius is how far it exceeds an eighth of a step of 8 bits.
 
     Raises: ValueError for a network whose difference reaches across the largest probe, because of attention over the
-        whole picture, global pooling, or great depth.
+        whole picture, or global pooling.
     """
     rng = torch.Generator().manual_seed(0)
     rounding = max(1e-6, 4 * torch.finfo(dtype).eps)
@@ -143,14 +152,15 @@ def receptive_radius(
         frames = (net.frames,) if getattr(net, "frames", 1) > 1 else ()
         picture = torch.rand(1, *frames, channels, size, size, generator=rng).to(device, dtype)
         whole = net(picture)
-        farthest = 0
+        changes = []
         for side in (0, 1, 4, 6):  # the symmetry that moves this side to the left
             cut = dihedral(net(inverse_dihedral(dihedral(picture, side)[..., half:], side)), side)
-            change = (cut - dihedral(whole, side)[..., -cut.shape[-1] :]).abs().amax((0, 1, 2))  # of each column
-            changed = (change > rounding).nonzero()
-            farthest = max(farthest, math.ceil((int(changed.max()) + 1) / net.scale) if len(changed) else 0)
+            changes.append((cut - dihedral(whole, side)[..., -cut.shape[-1] :]).abs().amax((0, 1, 2)))  # of each column
+        farthest = max(_reach(change, rounding, net.scale) for change in changes)
         if farthest < half - 1:
             return farthest + 2  # a margin for differences below the rounding
+    if all(change[-len(change) // 8 :].max() < min(_UNSEEN, _FADED * change.max()) for change in changes):
+        return max(_reach(change, _UNSEEN, net.scale) for change in changes) + 2
     raise ValueError(
         f"{type(net).__name__} sees further than {half} pixels, so tiles cannot equal the whole picture; "
         "use tile=None, or pass overlap= and accept seams"

@@ -1,5 +1,7 @@
 """inference: tiles equal the whole, the ensemble is what its formula says, memory does not grow with the picture."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -127,6 +129,30 @@ def test_too_small_an_overlap_does_leave_a_seam(net):
 def test_reach_is_half_the_receptive_field_and_a_margin(net):
     assert 4 <= receptive_radius(net, 3) <= 6 + 2
     assert receptive_radius(bicubic(2), 1) == 2 + 2
+
+
+class Fading(nn.Module):
+    """Sees 200 pixels to each side, every twelfth less by a factor of e."""
+
+    scale, channels = 1, 1
+
+    def __init__(self):
+        super().__init__()
+        self.row = torch.exp(-torch.arange(-200, 201).abs() / 12).view(1, 1, 1, -1)
+        self.row /= self.row.sum()
+
+    def forward(self, lr):
+        x = nn.functional.conv2d(lr, self.row.to(lr), padding=(0, 200))
+        return nn.functional.conv2d(x, self.row.mT.to(lr), padding=(200, 0))
+
+
+def test_of_what_fades_without_end_the_part_below_an_eighth_of_a_step_is_left_out():
+    """A difference of exp(-d / 12) at the distance d, and less in the middle of a picture than at its corners."""
+    net, lr = Fading(), torch.rand(1, 1, 300, 70)
+    radius = receptive_radius(net, 1)
+    assert 60 < radius <= 12 * math.log(2040) + 2
+    whole, tiled = upscale(net, lr, tile=None), upscale(net, lr, tile=100)
+    assert 1e-6 < (tiled - whole).abs().max() < 1 / 1020  # two borders of a tile
 
 
 def test_networks_that_see_everything_are_refused():

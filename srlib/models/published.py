@@ -12,6 +12,7 @@ from srlib.models import compact, edsr, esrgan, srgan
 from srlib.models.catalogue import CATALOGUE
 from srlib.models.state import unwrapped
 
+LARGEST_SCALE = 16
 Names = set[str]
 _RRDB = re.compile(r"(?:model\.1\.sub|RRDB_trunk|body)\.0\.(?:(?:RDB|rdb)1\.conv1|dense\.0)\b")
 
@@ -152,6 +153,8 @@ def read(
         if family.rows != ("rrdbnet",) or (found, scale) != (2, 3) or settings["fold"] > 1:
             raise PublishedError(f"it enlarges by {found}, not by {scale}")
         found = scale
+    if not 1 <= found <= LARGEST_SCALE:
+        raise PublishedError(f"it would enlarge by {found}; 1 to {LARGEST_SCALE} can be used here")
     wanted = _wanted(family, found, settings)
     _check(tensors, wanted, {id(value): name for name, value in state.items()})
     return Published(_row(family, found, settings), found, settings, tensors)

@@ -138,6 +138,7 @@ def _begin(net: nn.Module, path: Path) -> dict:
     copied, fresh = warm_start(net, path)
     card = checkpoints.read_card(path)
     kept = ("model", "scale", "scales", "steps", "seconds", "device", "data", "sha256", "start")
+    kept += ("name", "source", "licence", "converted_from")  # of weights of others, whose licence goes along
     return {key: card[key] for key in kept if key in card} | {"copied": len(copied), "fresh": fresh}
 
 

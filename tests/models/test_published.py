@@ -181,6 +181,7 @@ def test_what_does_not_fit_is_refused_by_name():
         ("MSRResNet", {"conv_first.weight": five, "conv_hr.weight": five}, r"it is BasicSR's MSRResNet"),
         ("InstanceNorm", {"residual.0.in1.weight": five}, r"are of none of"),
         ("Compact", compact | {"body.3.weight": torch.ones(7)}, r"body.3.weight has the shape \(7,\)"),
+        ("×17", others.compact(17)[0], "it would enlarge by 17; 1 to 16 can be used here"),
         ("×16", others.rrdb(stages=4)[0], r"scale must be one of 1, 2, 3, 4, 8, got 16"),
     ]  # fmt: skip
 
