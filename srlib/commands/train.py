@@ -16,7 +16,8 @@ from srlib.recipes.table import RECIPES, find
 from srlib.training.fit import fit
 from srlib.training.recipe import Recipe
 from srlib.training.run import PRECISIONS
-from srlib.training.warm_start import sized_as, warm_start
+from srlib.training.start_size import sized_as
+from srlib.training.warm_start import warm_start
 
 
 def add(commands: argparse._SubParsersAction) -> None:

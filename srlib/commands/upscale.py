@@ -15,6 +15,7 @@ from srlib.commands.progress import Bar
 from srlib.inference import TILE, upscale
 from srlib.io.codecs import FORMATS, ImageError, writable
 from srlib.resample import resize
+from srlib.transparency import fill_hidden
 
 MODEL = "edsr_small"
 MAX_OUTPUT = 1_000_000_000  # pixels; 12 GB as floats
@@ -91,6 +92,8 @@ def _enlarge(source: Path, target: Path, net: nn.Module, options: argparse.Names
     if height * width > MAX_OUTPUT:
         raise ImageError(f"{source}: the result would have {width} x {height} pixels; use a smaller --scale")
     tile = options.tile if net.scale == int(net.scale) else None  # tiles meet only at whole pixels
+    if photo.alpha is not None:
+        photo = replace(photo, pixels=fill_hidden(photo.pixels, photo.alpha))
     with Bar(desc=source.name, unit="tile", leave=False, disable=quiet()) as bar:
         sr = upscale(net, photo.pixels.to(options.device), tile=tile, ensemble=options.ensemble, progress=follow(bar))
     alpha = None if photo.alpha is None else resize(photo.alpha, net.scale)

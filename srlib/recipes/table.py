@@ -36,11 +36,12 @@ from srlib.training.recipe import Recipe
 RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
     for recipe in (
-        *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small, compact),
+        *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small),
         *(johnson_pixel, johnson, srgan, esrgan_small),
         *(srcnn_paper, fsrcnn_paper, espcn_paper, vdsr_paper, srresnet_paper),
         *(edsr_baseline_paper, edsr_paper, mdsr_paper),
         *(srgan_paper, rrdb_psnr_paper, esrgan_paper),
+        compact,  # mostly for going on from weights of others
     )
 }
 

@@ -15,7 +15,8 @@ from srlib.inference import upscale
 from srlib.models.fcn import espcn
 from srlib.recipes.table import RECIPES
 from srlib.training.recipe import describe
-from srlib.training.warm_start import sized_as, warm_start
+from srlib.training.start_size import sized_as
+from srlib.training.warm_start import warm_start
 from tests.models import others
 
 KINDS = {
