@@ -16,7 +16,7 @@ from srlib.models.interpolators import INTERPOLATORS
 from srlib.models.official import GROWTH, to_official
 from srlib.onnx_export import ExportError
 
-BASICSR = (".pth", ".safetensors")
+BASICSR = (".pth", ".pt", ".safetensors")
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     if form == "onnx" and options.growth:
         raise UsageError("--growth is for --format basicsr")
     if form == "basicsr" and path.suffix not in BASICSR:
-        raise UsageError(f"{path}: weights with BasicSR's names are a .pth or a .safetensors file")
+        raise UsageError(f"{path}: weights with BasicSR's names are a .pth, .pt or .safetensors file")
     if form == "basicsr" and not path.absolute().parent.is_dir():
         raise UsageError(f"{path}: no folder {path.parent}")
     net = networks.find(options.model, options.scale)

@@ -103,7 +103,7 @@ FAMILIES = (
     Family(
         "EDSR",
         ("edsr_small", "edsr_baseline", "edsr"),
-        lambda names: bool(names & {"body.0.body.0.weight", "conv_after_body.weight", "body.0.conv1.weight"}),
+        lambda names: bool(names & {"body.0.body.0.weight", "body.0.conv1.weight"}),
         _edsr,
     ),
     Family(
@@ -140,6 +140,8 @@ def read(
     family, state = _family(state)
     if residual_scale is not None and family.read is not _edsr:
         raise PublishedError(f"it is {family.label}, which has no factor on its residuals")
+    if activation is not None and family.read is not _compact:
+        raise PublishedError(f"it is {family.label}, whose activations are known")
     try:
         tensors, settings = family.read(state, residual_scale=residual_scale, activation=activation)
     except KeyError as error:

@@ -63,7 +63,7 @@ def test_bicubic_is_a_graph_too(tmp_path, capsys):
         (["espcn"], "required"),
         (["espcn", "OUT.onnx", "--scale", "3", "--growth", "32"], "--growth is for --format basicsr"),
         (["espcn", "OUT.pth", "--scale", "3", "--size", "9", "9"], "--size and --float32 are for --format onnx"),
-        (["espcn", "OUT.onnx", "--scale", "3", "--format", "basicsr"], "are a .pth or a .safetensors file"),
+        (["espcn", "OUT.onnx", "--scale", "3", "--format", "basicsr"], "are a .pth, .pt or .safetensors file"),
         (["espcn", "nowhere/OUT.pth", "--scale", "3"], "no folder nowhere"),
         (["espcn", "OUT.pth", "--scale", "3"], "espcn: BasicSR has no network like ESPCN"),
         (["bicubic", "OUT.pth"], "BasicSR has no network like Interpolator"),

@@ -193,6 +193,8 @@ def test_what_does_not_fit_is_refused_by_name():
     every(told, cases)
     with pytest.raises(PublishedError, match="no factor on its residuals"):
         read(rrdb, residual_scale=0.1)
+    with pytest.raises(PublishedError, match="whose activations are known"):
+        read(rrdb, activation="relu")
 
 
 def test_what_goes_out_comes_back():
