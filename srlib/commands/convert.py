@@ -18,10 +18,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
     command = commands.add_parser(
         "convert",
-        help="weights of others as a checkpoint: ESRGAN, Real-ESRGAN, Compact, EDSR, SRResNet",
+        help="weights of others as a checkpoint: ESRGAN, Real-ESRGAN, Compact, EDSR, MDSR, SRResNet",
         description="Weights of others as a checkpoint for all commands: ESRGAN and Real-ESRGAN (RRDBNet, three "
-        "generations of names), Compact (SRVGGNetCompact), EDSR and SRResNet. The network and its sizes are read off "
-        "names and shapes. Nothing pickled is run.",
+        "generations of names), Compact (SRVGGNetCompact), EDSR, MDSR and SRResNet. The network and its sizes are read "
+        "off names and shapes. Nothing pickled is run.",
     )
     command.add_argument("file", metavar="FILE", type=Path, help="a .safetensors file, or a .pth that torch.save wrote")
     command.add_argument("output", metavar="OUT", type=Path, help="the .safetensors file to write, its card beside it")
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     card = {
         "model": found.model,
         "scale": found.scale,
-        "scales": [found.scale],
+        "scales": found.settings.get("scales", [found.scale]),
         "name": options.name or source.stem,
         "source": options.source,
         "licence": options.licence,

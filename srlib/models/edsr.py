@@ -152,11 +152,14 @@ def mdsr(scale: int = 4, blocks: int = 16) -> MDSR:
 _SHIFT = ("sub_mean", "add_mean")
 _BODY = re.compile(r"body\.(\d+)\.(?:body\.([02])|conv([12]))")
 _UPSAMPLE = re.compile(r"(?:tail\.0|upsample)\.(\d+)")
-_OTHERS = {"head.0": "head", "conv_first": "head", "tail.1": "tail.1", "conv_last": "tail.1"}
+_BRANCH = re.compile(
+    r"pre_process\.(\d+)\.([01])\.body\.([02])|upsample\.(\d+)\.(\d+)"
+)  # of MDSR, by the place of a scale
+_OTHERS = {"head.0": "head", "conv_first": "head", "tail.1": "tail.1", "conv_last": "tail.1", "tail.0": "tail"}
 
 
 def from_official(state: Mapping[str, Tensor], *, mean: Sequence[float] | None = None) -> dict[str, Tensor]:
-    """The weights of a published EDSR for `EDSR`, which has colours in [0, 1] where theirs lie in [0, 255].
+    """The weights of a published EDSR or MDSR for `EDSR` or `MDSR`, which has colours in [0, 1] where theirs lie in [0, 255].
 
     Between two mean shifts there is nothing but convolutions, ReLU and sums, so 255 times the picture gives 255 times
     the result if every bias is 255 times as large, too. Dividing the biases by 255 therefore turns one network into the
@@ -164,7 +167,7 @@ def from_official(state: Mapping[str, Tensor], *, mean: Sequence[float] | None =
 
     Args:
         state: with the names of EDSR-PyTorch (`body.0.body.0.weight`) or of BasicSR (`body.0.conv1.weight`), see also
-            `unwrapped`; or of `EDSR`, which is returned as it is.
+            `unwrapped`; or of ours, which is returned as it is.
         mean: what the network it is for subtracts; None: the mean of DIV2K.
 
     Raises: ValueError for a name that is none of these, and for a file that subtracts another mean.
@@ -176,16 +179,28 @@ def from_official(state: Mapping[str, Tensor], *, mean: Sequence[float] | None =
     if theirs != (None if mean is None else list(mean)):
         raise ValueError(f"sub_mean subtracts {theirs or 'the mean of DIV2K'}, not {mean or 'the mean of DIV2K'}")
     last = max((int(found[1]) for name in state if (found := re.match(r"body\.(\d+)\.(?:body|conv)", name))), default=0)
-    found = {}
+    found, scales = {}, _branches(state)
     for name, value in state.items():
         layer, _, kind = name.rpartition(".")
         if layer not in _SHIFT:
-            found[f"{_ours(layer, last + 1)}.{kind}"] = value / top if kind == "bias" else value
+            found[f"{_ours(layer, last + 1, scales)}.{kind}"] = value / top if kind == "bias" else value
     return found
 
 
-def _ours(layer: str, blocks: int) -> str:
-    """Our name for a layer of a published EDSR."""
+def _branches(state: Mapping[str, Tensor]) -> list[int]:
+    """The scales of a published MDSR, in the order of its branches: each stage makes 4 or 9 times as many maps."""
+    found: dict[int, int] = {}
+    for name, value in state.items():
+        if (match := re.fullmatch(r"upsample\.(\d+)\.\d+\.weight", name)) and value.ndim == 4:
+            found[int(match[1])] = found.get(int(match[1]), 1) * round((value.shape[0] / value.shape[1]) ** 0.5)
+    return [found[k] for k in sorted(found)]
+
+
+def _ours(layer: str, blocks: int, scales: Sequence[int]) -> str:
+    """Our name for a layer of a published EDSR; `scales`: of the branches of an MDSR."""
+    if found := _BRANCH.fullmatch(layer):
+        scale = scales[int(found[1] or found[4])]
+        return f"upsample.{scale}.{found[5]}" if found[5] else f"first.{scale}.{found[2]}.conv{1 + int(found[3]) // 2}"
     if layer in ("conv_after_body", f"body.{blocks}"):
         return f"body.{blocks}"
     if found := _BODY.fullmatch(layer):
@@ -218,8 +233,8 @@ def mean_of(state: Mapping[str, Tensor]) -> tuple[list[float] | None, float]:
     return (taken / RANGE).tolist(), RANGE
 
 
-def settings_of(state: Mapping[str, Tensor]) -> dict[str, int | str]:
-    """The arguments of the `EDSR` that holds these weights, by our names, scale included, read off their shapes.
+def settings_of(state: Mapping[str, Tensor]) -> dict[str, int | str | list[int]]:
+    """The arguments of the `EDSR` or `MDSR` that holds these weights, by our names, scale included, read off their shapes.
 
     The factor on the residuals leaves no trace in a file.
 
@@ -227,6 +242,8 @@ def settings_of(state: Mapping[str, Tensor]) -> dict[str, int | str]:
     """
     width = state["head.weight"].shape[0]
     blocks = sum(bool(re.fullmatch(r"body\.\d+\.conv1\.weight", name)) for name in state)
+    if scales := sorted({int(name.split(".")[1]) for name in state if name.startswith("first.")}):
+        return {"scale": scales[-1], "scales": scales, "blocks": blocks, "width": width}
     if "tail.0.weight" in state:
         factor, stages, tail = round((state["tail.0.weight"].shape[0] / 3) ** 0.5), 1, "light"
     else:

@@ -82,6 +82,11 @@ def _edsr(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor
     return tensors, settings | {"residual_scale": factor} | ({} if mean is None else {"mean": mean})
 
 
+def _mdsr(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors = edsr.from_official(state)
+    return tensors, edsr.settings_of(tensors)
+
+
 def _srresnet(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors = srgan.from_official(state)
     return tensors, srgan.settings_of(tensors)
@@ -99,6 +104,12 @@ FAMILIES = (
         ("srresnet",),
         lambda names: bool(names & {"trunk.0.rcb.0.weight", "body.0.norm1.weight", "conv_hr.weight"}),
         _srresnet,
+    ),
+    Family(
+        "MDSR",
+        ("mdsr",),
+        lambda names: bool(names & {"pre_process.0.0.body.0.weight", "first.2.0.conv1.weight"}),
+        _mdsr,
     ),
     Family(
         "EDSR",
@@ -151,6 +162,8 @@ def read(
     except ValueError as error:
         raise PublishedError(str(error)) from error
     found = settings.pop("scale")
+    if scale in settings.get("scales", ()):
+        found = scale
     if scale not in (None, found):
         if family.rows != ("rrdbnet",) or (found, scale) != (2, 3) or settings["fold"] > 1:
             raise PublishedError(f"it enlarges by {found}, not by {scale}")

@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,9 @@ def from_file(path: str | os.PathLike) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with path.open("rb") as file:  # by path, torch would let the name decide
+                if head[:2] == b"PK" and (wrong := zipfile.ZipFile(file).testzip()):  # torch does not look
+                    raise ValueError(f"the checksum of {wrong} differs")
+                file.seek(0)
                 return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         what = re.search(r"GLOBAL ([\w.]+)", str(error))

@@ -51,6 +51,17 @@ def test_upscale_takes_what_was_converted(tmp_path, picture, capsys, kind):
     assert np.abs(found[inside].astype(int) - expected[inside]).max() <= 1
 
 
+def test_mdsr_keeps_its_scales(tmp_path):
+    state, run = others.mdsr()
+    torch.save(state, tmp_path / "theirs.pt")
+    path = tmp_path / "ours.safetensors"
+    assert main(["convert", str(tmp_path / "theirs.pt"), str(path)]) == 0
+    lr = torch.rand(1, 3, 9, 7)
+    for scale in (2, 3, 4):
+        with torch.no_grad():
+            torch.testing.assert_close(checkpoints.load(path, scale)(lr), run(lr, scale), atol=2e-5, rtol=1e-4)
+
+
 def test_the_card_says_whose_it_is(tmp_path):
     state, _ = others.rrdb()
     save_file(state, tmp_path / "theirs.safetensors")

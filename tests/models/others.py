@@ -98,6 +98,44 @@ def edsr(scale=2, blocks=2, width=8, factor=1.0, mean=MEAN, top=255.0):
     return state, run
 
 
+def mdsr(scales=(2, 3, 4), blocks=1, width=4):
+    """MDSR by the names of EDSR-PyTorch; `run(lr, scale)`."""
+    make = Maker()
+    for name, sign in (("sub_mean", -1), ("add_mean", 1)):
+        make.state[f"{name}.weight"] = torch.eye(3)[..., None, None]
+        make.state[f"{name}.bias"] = sign * 255 * torch.tensor(MEAN)
+    make.conv("head.0", 3, width)
+    factors = {2: [2], 3: [3], 4: [2, 2]}
+    for k, scale in enumerate(scales):
+        for i in (0, 1):
+            for j in (0, 2):
+                make.conv(f"pre_process.{k}.{i}.body.{j}", width, width, 5)
+        for n, f in enumerate(factors[scale]):
+            make.conv(f"upsample.{k}.{2 * n}", width, width * f * f)
+    for b in range(blocks):
+        make.conv(f"body.{b}.body.0", width, width)
+        make.conv(f"body.{b}.body.2", width, width)
+    make.conv(f"body.{blocks}", width, width)
+    make.conv("tail.0", width, 3)
+    state = make.state
+
+    def block(name, x):
+        return x + applied(state, f"{name}.body.2", F.relu(applied(state, f"{name}.body.0", x)))
+
+    def run(lr, scale):
+        k = scales.index(scale)
+        x = applied(state, "head.0", applied(state, "sub_mean", 255 * lr))
+        x = first = block(f"pre_process.{k}.1", block(f"pre_process.{k}.0", x))
+        for b in range(blocks):
+            x = block(f"body.{b}", x)
+        x = first + applied(state, f"body.{blocks}", x)
+        for n, f in enumerate(factors[scale]):
+            x = F.pixel_shuffle(applied(state, f"upsample.{k}.{2 * n}", x), f)
+        return applied(state, "add_mean", applied(state, "tail.0", x)) / 255
+
+    return state, run
+
+
 def basicsr_edsr(state):
     """The same tensors by the names of BasicSR, which has no tensors for the mean."""
     blocks = max(int(name.split(".")[1]) for name in state if name.startswith("body."))

@@ -53,10 +53,13 @@ def same(found, run, scale, lr_size=(9, 7)):
 )
 def test_three_generations_of_esrgan(blocks, stages, fold):
     state, run = others.rrdb(blocks, stages=stages, fold=fold)
+    first = read(state)
     for code in (state, second_code(state), first_code(state, blocks, stages), {"params_ema": state}):
         found = read({f"module.{name}": value for name, value in code.items()} if code is state else code)
         assert (found.model, found.settings) == ("rrdbnet", {"blocks": blocks, "width": 8, "growth": 4, "fold": fold})
-        same(found, run, 2**stages // fold, (8, 12))
+        assert len(found.tensors) == len(state)
+        assert all(torch.equal(value, first.tensors[name]) for name, value in found.tensors.items())
+    same(first, run, 2**stages // fold, (8, 12))
 
 
 def test_one_stage_may_be_for_three():
@@ -113,6 +116,27 @@ def test_the_library_reads_edsr_without_the_command():
     assert edsr.from_official(net.state_dict()).keys() == net.state_dict().keys()
     with pytest.raises(ValueError, match=r"sub_mean subtracts \[0.5, 0.5, 0.5\], not the mean of DIV2K"):
         edsr.from_official(others.edsr(mean=(0.5, 0.5, 0.5))[0])
+
+
+def test_mdsr_at_all_of_its_scales():
+    state, run = others.mdsr()
+    found = read(state)
+    assert (found.model, found.scale) == ("mdsr", 4) and found.settings == {
+        "scales": [2, 3, 4],
+        "blocks": 1,
+        "width": 4,
+    }
+    net, lr = found.build(), torch.rand(1, 3, 9, 7)
+    with torch.no_grad():
+        for scale in (2, 3, 4):
+            torch.testing.assert_close(net(lr, scale), run(lr, scale), atol=2e-5, rtol=1e-4)
+    assert read(state, scale=2).scale == 2 and read(net.state_dict()).settings == found.settings
+    with pytest.raises(PublishedError, match="it enlarges by 4, not by 8"):
+        read(state, scale=8)
+    with pytest.raises(
+        PublishedError, match="'upsample.0.5' is no layer|upsample.2.5.weight is no part of the network"
+    ):
+        read(state | {"upsample.0.5.weight": torch.zeros(4, 4, 3, 3)})
 
 
 @pytest.mark.parametrize("stages, ends", [(1, "conv"), (2, "conv_block")])

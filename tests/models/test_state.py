@@ -71,6 +71,10 @@ def test_damage_is_one_line(tmp_path):
             from_file(path)
         assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
 
+    weights = whole[tmp_path / "net.pth"].index(STATE["conv.weight"].numpy().tobytes())
+    flipped = bytearray(whole[tmp_path / "net.pth"])
+    flipped[weights + 5] ^= 1
+    cases.append(("one bit of a weight", bytes(flipped)))
     every(told, cases)
     with pytest.raises(ValueError, match="no such file"):
         from_file(tmp_path / "nothing.pth")
