@@ -159,7 +159,7 @@ _OTHERS = {"head.0": "head", "conv_first": "head", "tail.1": "tail.1", "conv_las
 
 
 def from_official(state: Mapping[str, Tensor], *, mean: Sequence[float] | None = None) -> dict[str, Tensor]:
-    """The weights of a published EDSR or MDSR for `EDSR` or `MDSR`, which has colours in [0, 1] where theirs lie in [0, 255].
+    """The weights of a published EDSR or MDSR for ours, which have colours in [0, 1] where theirs lie in [0, 255].
 
     Between two mean shifts there is nothing but convolutions, ReLU and sums, so 255 times the picture gives 255 times
     the result if every bias is 255 times as large, too. Dividing the biases by 255 therefore turns one network into the
@@ -234,7 +234,7 @@ def mean_of(state: Mapping[str, Tensor]) -> tuple[list[float] | None, float]:
 
 
 def settings_of(state: Mapping[str, Tensor]) -> dict[str, int | str | list[int]]:
-    """The arguments of the `EDSR` or `MDSR` that holds these weights, by our names, scale included, read off their shapes.
+    """The arguments of the `EDSR` or `MDSR` that holds these weights, by our names; read off their shapes, with scale.
 
     The factor on the residuals leaves no trace in a file.
 

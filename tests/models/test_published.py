@@ -133,9 +133,7 @@ def test_mdsr_at_all_of_its_scales():
     assert read(state, scale=2).scale == 2 and read(net.state_dict()).settings == found.settings
     with pytest.raises(PublishedError, match="it enlarges by 4, not by 8"):
         read(state, scale=8)
-    with pytest.raises(
-        PublishedError, match="'upsample.0.5' is no layer|upsample.2.5.weight is no part of the network"
-    ):
+    with pytest.raises(PublishedError, match="upsample.0.5.weight is no part of the network"):
         read(state | {"upsample.0.5.weight": torch.zeros(4, 4, 3, 3)})
 
 
