@@ -152,9 +152,8 @@ def mdsr(scale: int = 4, blocks: int = 16) -> MDSR:
 _SHIFT = ("sub_mean", "add_mean")
 _BODY = re.compile(r"body\.(\d+)\.(?:body\.([02])|conv([12]))")
 _UPSAMPLE = re.compile(r"(?:tail\.0|upsample)\.(\d+)")
-_BRANCH = re.compile(
-    r"pre_process\.(\d+)\.([01])\.body\.([02])|upsample\.(\d+)\.(\d+)"
-)  # of MDSR, by the place of a scale
+# In an MDSR each scale has its first blocks and its upsampling, numbered by the place of the scale.
+_BRANCH = re.compile(r"pre_process\.(\d+)\.([01])\.body\.([02])|upsample\.(\d+)\.(\d+)")
 _OTHERS = {"head.0": "head", "conv_first": "head", "tail.1": "tail.1", "conv_last": "tail.1", "tail.0": "tail"}
 
 
