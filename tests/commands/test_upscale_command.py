@@ -14,6 +14,7 @@ from srlib.cli import main
 from srlib.inference import upscale
 from srlib.models.interpolators import bicubic, nearest
 from tests.conftest import PATIENCE
+from tests.io.kinds import SRGB
 
 BICUBIC = ("--model", "bicubic")
 
@@ -92,11 +93,11 @@ def test_networks_that_are_not_there(picture, shipped, fails, words, message):
 
 def test_upscale_keeps_depth_alpha_and_profile(tmp_path):
     pixels, alpha = torch.rand(1, 3, 9, 11), torch.rand(1, 1, 9, 11)
-    images.save(tmp_path / "deep.png", images.Photo(pixels, alpha, bits=16, icc=b"profile"))
+    images.save(tmp_path / "deep.png", images.Photo(pixels, alpha, bits=16, icc=SRGB))
     target = tmp_path / "out.png"
     assert main(["upscale", str(tmp_path / "deep.png"), str(target), "--model", "nearest", "--scale", "2"]) == 0
     result = images.load(target)
-    assert result.bits == 16 and result.icc == b"profile"
+    assert result.bits == 16 and result.icc == SRGB
     torch.testing.assert_close(result.pixels, nearest(2)(pixels), atol=1e-4, rtol=0)
     assert result.alpha.shape == (1, 1, 18, 22)
 
