@@ -1,7 +1,7 @@
 """What a call of `srlib upscale` has to do: its pictures, and a place for each result, no two in one file."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,11 +83,20 @@ class Naming:
 
 
 def plan(
-    inputs: Sequence[str], output: str, naming: Naming, *, recursive: bool = False, shard: tuple[int, int] = (1, 1)
+    inputs: Sequence[str],
+    output: str,
+    naming: Naming,
+    *,
+    recursive: bool = False,
+    shard: tuple[int, int] = (1, 1),
+    say: Callable[[str], None] = note,
 ) -> list[Job]:
     """All pictures with their places; of several shards (i, n) the i-th, counted from 1.
 
     Shards take turns in the sorted list of pictures, so together they do each picture once.
+
+    Args:
+        say: called with what is left out of a folder.
 
     Raises: UsageError for a folder without pictures, a target that cannot take the results, and two results of one
         name; ImageError for a single picture whose target's format is unknown.
@@ -103,12 +112,17 @@ def plan(
     if any(map(pipes.is_pipe, inputs)) and len(inputs) > 1:
         raise UsageError("one picture at a time comes through a pipe; give files or a pipe, not both")
     what = f"{inputs[0]} is a folder" if len(inputs) == 1 else f"there are {len(inputs)} inputs"
+    if len(inputs) == 1 and not Path(inputs[0]).is_dir() and target.exists() and not target.is_dir():
+        raise UsageError(f"{output}: {target} is a file, not a folder")
     if output == "-" or pipes.is_pipe(output) or (target.exists() and not target.is_dir()):
         raise UsageError(f"{what}, so {output} must be a folder too")
     if finder.is_picture_name(target) and not into:
         raise UsageError(f"{what}, but {target} is the name of a picture; give a folder, or {target}/ if it is one")
-    found = [pair for word in dict.fromkeys(inputs) for pair in _pictures(word, target, naming, recursive)]
-    return _jobs(found, naming)[shard[0] - 1 :: shard[1]]
+    found = [pair for word in dict.fromkeys(inputs) for pair in _pictures(word, target, naming, recursive, say)]
+    jobs = _jobs(found, naming)
+    if shard[0] > len(jobs):
+        say(f"nothing to do for shard {shard[0]} of {shard[1]}: {len(jobs)} pictures in all")
+    return jobs[shard[0] - 1 :: shard[1]]
 
 
 def _single(source: str, output: str, naming: Naming) -> list[Job]:
@@ -131,7 +145,9 @@ def _single(source: str, output: str, naming: Naming) -> list[Job]:
     return [Job(source if pipes.is_pipe(source) else Path(source), (place,))]
 
 
-def _pictures(word: str, target: Path, naming: Naming, recursive: bool) -> Iterator[tuple[Path | str, Path]]:
+def _pictures(
+    word: str, target: Path, naming: Naming, recursive: bool, say: Callable[[str], None]
+) -> Iterator[tuple[Path | str, Path]]:
     """Each picture that a word stands for, with the folder of its result."""
     source = Path(word)
     if pipes.is_pipe(word):
@@ -148,10 +164,10 @@ def _pictures(word: str, target: Path, naming: Naming, recursive: bool) -> Itera
         if not files:
             raise UsageError(finder.nothing_in(source))
         if not recursive and (missed := finder.left_out(source, skip=target)):
-            note(f"left out: {missed} of {source}; use --recursive")
+            say(f"left out: {missed} of {source}; use --recursive")
         fresh = [file for file in files if not (here and file.stem.endswith(naming.suffix))]
         if len(fresh) < len(files):
-            note(f"left out: {len(files) - len(fresh)} pictures named ...{naming.suffix}, as results of an earlier run")
+            say(f"left out: {len(files) - len(fresh)} pictures named ...{naming.suffix}, as results of an earlier run")
         top = source if recursive else files[0].parent  # DIR, or DIR/HR
         yield from ((file, target / file.parent.relative_to(top)) for file in fresh)
 

@@ -49,16 +49,24 @@ def run(options: argparse.Namespace) -> int:
     if options.ensemble and options.results:
         raise UsageError("--ensemble is for models, not for --results")
     check_files(options.json, options.csv)
-    on, left_out = Path(options.on), _LeftOut()
-    if len(on.parts) > 1 and not on.exists():
-        raise UsageError(f"{on}: no such folder")
+    on, left_out = _existing(options.on), _LeftOut()
+    reports = list(_of_results(options, on, left_out) if options.results else _of_models(options, on, left_out))
     if on.is_dir() and not options.recursive and finder.directly(on) and (missed := finder.left_out(on)):
         note(f"left out: {missed} of {on}; use --recursive")
-    reports = list(_of_results(options, on, left_out) if options.results else _of_models(options, on, left_out))
     if reports:
         write(reports, options.json, options.csv)
         show(reports, aside="-" in (options.json, options.csv))
     return left_out.status
+
+
+def _existing(on: str) -> Path:
+    """What --on names: a folder or a file that is there, or else a set."""
+    path = Path(on)
+    if not on:
+        raise UsageError("--on is empty; is a variable unset?")
+    if not path.exists() and (len(path.parts) > 1 or finder.is_picture_name(path)):
+        raise UsageError(f"{on}: no such file or folder")
+    return path
 
 
 class _LeftOut:
@@ -84,8 +92,8 @@ def _of_models(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Ite
     protocol = metrics.Protocol(options.colour, options.border)
     for name, net in nets:
         net = SelfEnsemble(net) if options.ensemble else net
+        pictures = _bar(_pictures(on, options.recursive, left_out), name)
         try:
-            pictures = _bar(_pictures(on, options.recursive, left_out), name)
             scores, look = metrics.evaluate(net, pictures, protocol, leave_out=left_out.small), None
             if options.perceptual:
                 names = _names(scores)
@@ -103,7 +111,7 @@ def _of_models(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Ite
 def _of_results(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Iterator[Report]:
     if options.scale is not None and options.scale != int(options.scale):
         raise UsageError(f"--results needs a whole --scale, got {options.scale}")
-    originals = on if on.is_dir() else datasets.find(options.on)
+    originals = on if on.exists() else datasets.find(options.on)
     protocol, scale = metrics.Protocol(options.colour, options.border), options.scale or networks.SCALE
     found = {
         folder: pairs.paired(

@@ -87,7 +87,7 @@ def loaded(
 def _files(folder: Path, recursive: bool) -> list[tuple[Path, Path]]:
     """The pictures of a folder, each with the subfolder where it lies."""
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder")
+        raise UsageError(f"{folder}: {'is a file, not a folder' if folder.exists() else 'no such folder'}")
     files = finder.pictures(folder, recursive=recursive)
     if not files:
         raise UsageError(finder.nothing_in(folder))

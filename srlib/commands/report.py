@@ -57,8 +57,10 @@ def check_files(*paths: str | None) -> None:
     for path in paths:
         if path is None or pipes.is_pipe(path):
             continue
-        if Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
-            raise UsageError(f"{path}: scores must go to a file in an existing folder (--json, --csv)")
+        if not path or Path(path).is_dir() or not Path(path).absolute().parent.is_dir():
+            raise UsageError(
+                f"{path or 'an empty name'}: scores must go to a file in an existing folder (--json, --csv)"
+            )
 
 
 def write(reports: Sequence[Report], json_file: str | None, csv_file: str | None) -> None:

@@ -65,11 +65,15 @@ def run(options: argparse.Namespace) -> int:
         cannot be read, enlarged or written; NotFiniteError for a network that gives NaN or infinity.
     """
     extension = f".{options.format}" if options.format else None
-    naming = Naming(extension, options.suffix or "")
-    jobs = plan(options.input, options.output, naming, recursive=options.recursive, shard=options.shard)
+    naming, notes = Naming(extension, options.suffix or ""), []
+    jobs = plan(
+        options.input, options.output, naming, recursive=options.recursive, shard=options.shard, say=notes.append
+    )
     if options.quality is not None:
         _check_quality(jobs, extension)
     net, name = networks.find(options.model, options.scale).to(options.device), Path(options.model).name
+    for text in notes:  # not before: an error is one line
+        note(text)
     todo = [job for job in jobs if not (options.skip_existing and job.done())]
     if len(todo) < len(jobs):
         note(f"skipped: {len(jobs) - len(todo)} of {len(jobs)} pictures, whose results are there")

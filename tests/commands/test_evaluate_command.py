@@ -249,9 +249,14 @@ def test_pairs_that_do_not_fit(tmp_path, folder, enlarged, capsys, fails):
         (["--results", "HERE", "--scale", "1.5"], "whole --scale"),
         (["--results", "nowhere"], "nowhere: no such folder"),
         (["bicubic", "--csv", "nowhere/x.csv"], "existing folder"),
-        (["bicubic", "--on", "photos/typo"], "photos/typo: no such folder"),
+        (["bicubic", "--csv", ""], "an empty name: scores must go to a file"),
+        (["bicubic", "--on", "photos/typo"], "photos/typo: no such file or folder"),
+        (["bicubic", "--on", "typo.png"], "typo.png: no such file or folder"),
+        (["bicubic", "--on", ""], "--on is empty"),
+        (["--results", "HERE", "--on", "FILE"], "a.png: is a file, not a folder"),
         (["bicubic", "edrs"], "no model 'edrs'"),
     ],
 )
 def test_wrong_words(folder, fails, words, message):
-    assert message in fails("evaluate", "--on", folder, *[folder if word == "HERE" else word for word in words])
+    places = {"HERE": folder, "FILE": folder / "a.png"}
+    assert message in fails("evaluate", "--on", folder, *[places.get(word, word) for word in words])
