@@ -4,7 +4,6 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -71,43 +70,65 @@ def test_names_with_bytes_that_are_no_text(encoded, tmp_path):
     assert (folder / "out" / os.fsdecode(b"\xff.png")).exists()
 
 
-PRINTS = """
-import sys
-from srlib import cli
-cli._parser().parse_args  # everything is imported
-from srlib.commands import models
-models.run = lambda options: {body}
-models.add.__globals__["run"] = models.run
-sys.exit(cli.main({words}))
-"""
+@pytest.fixture
+def broken(monkeypatch):
+    """Make standard output a pipe whose reader has gone; the stream."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8") as stream:
 
+        def put():
+            monkeypatch.setattr(sys, "stdout", stream)
+            return stream
 
-def ended(body, *, words="['models']", tail="cat", stdout=subprocess.PIPE):
-    """Run a command whose work is `body`, with its output through a shell's `tail`; (status, stdout, stderr)."""
-    command = f'set -o pipefail; "$PYTHON" -c "$CODE" | {tail}'
-    env = os.environ | {"PYTHON": sys.executable, "CODE": PRINTS.format(body=body, words=words)}
-    done = subprocess.run(["bash", "-c", command], env=env, stdout=stdout, stderr=subprocess.PIPE, text=True)
-    return done.returncode, done.stdout, done.stderr
+        yield put
 
 
 @posix
-@pytest.mark.slow
-def test_a_reader_that_stops_is_no_complaint():
-    assert ended("[print('x' * 99) for _ in range(9999)] and 0", tail="head -c 5") == (cli.PIPE_CLOSED, "xxxxx", "")
-    status, _, error = ended("0", words="['upscale', '--help']", tail="true")
-    assert status == 0 and error == ""
-    status, _, error = ended("print('y') or 0", tail="sh -c 'cat > /dev/full' 2>/dev/null")
-    assert error == ""
+@pytest.mark.parametrize("size", [10, 100_000])  # noticed at the end, and within a print
+def test_a_reader_that_stops_is_no_complaint(broken, monkeypatch, capsys, size):
+    monkeypatch.setattr("srlib.commands.models.read", lambda: print("x" * size) or [])
+    stream = broken()
+    assert main(["models"]) == cli.PIPE_CLOSED
+    stream.write("what Python writes as it ends")
+    stream.flush()  # goes nowhere
+    assert capsys.readouterr().err == ""
 
 
 @posix
-@pytest.mark.slow
-def test_an_output_without_room_is_an_error():
-    if not os.path.exists("/dev/full"):
-        pytest.skip("no /dev/full")
-    env = os.environ | {"CODE": PRINTS.format(body="print('y') or 0", words="['models']"), "PYTHON": sys.executable}
-    done = subprocess.run(["bash", "-c", '"$PYTHON" -c "$CODE" > /dev/full'], env=env, capture_output=True, text=True)
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "No space left" in done.stderr
+def test_a_reader_of_the_help_may_stop(broken, capsys):
+    stream = broken()
+    with pytest.raises(SystemExit) as stop:
+        main(["upscale", "--help"])
+    stream.flush()
+    assert stop.value.code == 0 and capsys.readouterr().err == ""
+
+
+@posix
+def test_scores_are_in_their_file_before_they_are_printed(broken, tmp_path):
+    images.write(tmp_path / "a.png", torch.rand(3, 33, 31))
+    report = tmp_path / "scores.json"
+    words = ["evaluate", "bicubic", "nearest", "--on", str(tmp_path), "--json", str(report)]
+    broken()
+    assert main(words) == cli.PIPE_CLOSED
+    assert len(json.loads(report.read_text(encoding="utf-8"))) == 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_an_output_without_room_is_an_error(capsys, monkeypatch):
+    with open("/dev/full", "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main(["models"]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and "No space left" in error
+
+
+def test_another_broken_pipe_is_an_error(monkeypatch, capsys):
+    def stop(options):
+        raise BrokenPipeError(32, "Broken pipe", "workers")
+
+    monkeypatch.setattr("srlib.commands.models.read", lambda: stop(None))
+    assert main(["models"]) == 2 and "workers" in capsys.readouterr().err
 
 
 @posix
