@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     total = None if quiet() else _pixels(todo)
     with Bar(total=total, unit="pixel", unit_scale=True, leave=len(todo) > 1, disable=quiet()) as bar:
         for number, job in enumerate(todo, 1):
-            bar.set_description_str(f"{number}/{len(todo)} {job.name}", refresh=False)
+            bar.set_description_str(f"{number}/{len(todo)} {' '.join(job.name.split())}", refresh=False)
             try:
                 enlarge(job, bar)
             except ImageError as error:
