@@ -32,8 +32,8 @@ class Job:
         return self.source.name if isinstance(self.source, Path) else "standard input"
 
     def done(self) -> bool:
-        """Whether a result is there already. No other picture has the same places."""
-        return any(Path(target).is_file() for target in self.targets)
+        """Whether a result is there already: a file that is not empty. No other picture has the same places."""
+        return any(Path(target).is_file() and Path(target).stat().st_size > 0 for target in self.targets)
 
     def target(self, header: Header, size: tuple[int, int]) -> Path | str:
         """The first place that can hold the result, (height, width) = `size`; a pipe holds anything.

@@ -22,7 +22,7 @@ not know of each other. With --skip-existing, the same call again does what is
 missing.
 
   Slurm         --array=1-100, and in the script
-                srlib upscale IN OUT --shard $SLURM_ARRAY_TASK_ID/100
+                srlib upscale IN OUT --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
   GNU parallel  seq 8 | parallel srlib upscale IN OUT --shard {}/8
   torchrun      torchrun --nproc-per-node 4 --no-python sh -c 'srlib upscale IN OUT
                 --shard $((RANK+1))/$WORLD_SIZE --device cuda:$LOCAL_RANK'
@@ -48,7 +48,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     option(
         "--format",
         choices=[extension.removeprefix(".") for extension in FORMATS],
-        help="of all results in a folder (default: that of each name; png where it cannot hold what the picture has)",
+        help="of all results; needed for - (default: that of each name, png where it cannot hold what the picture has)",
     )
     option("--quality", type=arguments.quality, help="of JPEG (default: 95) and WebP (default: lossless), 1 to 100")
     option("--suffix", type=arguments.name_part, help="goes after each name in a folder, such as _x4")

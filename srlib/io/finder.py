@@ -56,13 +56,15 @@ def left_out(place: Path, *, skip: Path | None = None) -> str:
     if (place / "HR").is_dir() and not directly(place) and directly(place / "HR"):
         return ""
     found: Counter[str] = Counter()
+    seen = 0
     with suppress(OSError):  # what may not be read is no reason to stop
-        for path in islice(_entries(place, skip), _ENTRIES):
+        for seen, path in enumerate(islice(_entries(place, skip), _ENTRIES), 1):
             if is_picture_name(path):
                 found[path.relative_to(place).parts[0]] += 1
     count = sum(found.values())
     names = ", ".join([*islice(found, 3), *["…"] * (len(found) > 3)])
-    return f"{count} picture{'s' * (count != 1)} in subfolder{'s' * (len(found) != 1)} {names}" if count else ""
+    least = "at least " * (seen == _ENTRIES)
+    return f"{least}{count} picture{'s' * (count != 1)} in subfolder{'s' * (len(found) != 1)} {names}" if count else ""
 
 
 def nothing_in(place: Path) -> str:

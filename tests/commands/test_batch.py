@@ -116,6 +116,7 @@ def test_what_is_done_is_known_from_the_name_alone(tmp_path):
     put(tmp_path / "in", "a.jpg", "b.jpg", "b.png", "c.png")
     put(tmp_path / "out", "a.png", "b.png")
     jobs = plan([str(tmp_path / "in")], str(tmp_path / "out"), Naming())
+    (tmp_path / "out" / "c.png").touch()
     # a.jpg had become PNG, since it was transparent; b.png is the result of b.png, not of b.jpg
     assert [job.done() for job in jobs] == [True, False, True, False]
 

@@ -68,6 +68,13 @@ def test_subfolders_are_taken_or_named(tmp_path):
     assert finder.left_out(tmp_path / "raw") == ""
 
 
+def test_a_large_tree_is_not_searched_to_its_end_for_a_note(tmp_path, monkeypatch):
+    for i in range(9):
+        put(tmp_path / "deep" / f"{i}.png")
+    monkeypatch.setattr(finder, "_ENTRIES", 5)
+    assert finder.left_out(tmp_path) == "at least 5 pictures in subfolder deep"
+
+
 def test_the_layout_of_data_sets(tmp_path):
     put(tmp_path / "HR" / "baby.png")
     put(tmp_path / "LR" / "baby.png")
