@@ -1,7 +1,9 @@
-"""Opening a file with Pillow, without the limit of pixels that is Pillow's own."""
+"""Opening a file with Pillow, without the limit of pixels that is Pillow's own; libraries in C kept quiet."""
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from PIL import Image
@@ -26,3 +28,23 @@ def dpi(image: Image.Image) -> tuple[float, float] | None:
     """Pixels per inch, (x, y), where the file states them."""
     found = image.info.get("dpi")
     return (float(found[0]), float(found[1])) if found and all(float(value) > 0 for value in found) else None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep libtiff and libpng from printing: on a damaged file they write to the error stream, past Python."""
+    with _lock:
+        try:
+            kept = os.dup(2)
+        except OSError:  # no error stream, so nothing to keep quiet
+            kept = None
+        if kept is not None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+        try:
+            yield
+        finally:
+            if kept is not None:
+                os.dup2(kept, 2)
+                os.close(kept)

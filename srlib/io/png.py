@@ -86,7 +86,8 @@ def _decode_16_bit(file: BinaryIO, image: Image.Image, kind: int) -> np.ndarray:
     import cv2  # only here: the one maintained decoder of 16-bit colour
 
     file.seek(0)
-    array = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    with pillow.quiet():
+        array = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if array is None or array.dtype != np.uint16 or array.ndim != 3:
         raise ImageError("16-bit picture that OpenCV cannot decode; save it again with another program")
     return array[..., {2: [2, 1, 0], 4: [0, 3], 6: [2, 1, 0, 3]}[kind]]  # OpenCV keeps blue first, and grey three times

@@ -22,7 +22,7 @@ def fits(icc: bytes | None, colours: int) -> bool:
 
 
 def converted(image: Image.Image, icc: bytes | None) -> Image.Image | None:
-    """A CMYK, Lab, RGB or grey picture in sRGB by its profile; None where the profile is missing or not for these pixels."""
+    """A CMYK, Lab, RGB or grey picture in sRGB by its profile; None where that is missing or not for these pixels."""
     try:
         if image.mode == "LAB":
             profile = ImageCms.createProfile("LAB")

@@ -162,7 +162,8 @@ def _with_opencv(file: io.BytesIO, page: Any) -> np.ndarray:
     import cv2  # only here: libtiff's compressions with 16 bits
 
     known = page.photometric in (_BLACK_IS_ZERO, _RGB) and page.planarconfig == 1 and page.samplesperpixel in (1, 3, 4)
-    array = cv2.imdecode(np.frombuffer(file.getbuffer(), np.uint8), cv2.IMREAD_UNCHANGED) if known else None
+    with pillow.quiet():
+        array = cv2.imdecode(np.frombuffer(file.getbuffer(), np.uint8), cv2.IMREAD_UNCHANGED) if known else None
     if (
         array is None
         or array.dtype != np.uint16
@@ -174,7 +175,8 @@ def _with_opencv(file: io.BytesIO, page: Any) -> np.ndarray:
 
 def _with_pillow(file: io.BytesIO, colours: int, profile: bytes | None) -> np.ndarray:
     with pillow.opened(file, ("TIFF",)) as image:
-        image.load()
+        with pillow.quiet():
+            image.load()
         alpha = image.mode in ("LA", "PA", "RGBA", "RGBa")
         if image.mode in ("CMYK", "LAB"):
             ready = profiles.converted(image, profile)
