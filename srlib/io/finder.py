@@ -55,15 +55,14 @@ def left_out(place: Path, *, skip: Path | None = None) -> str:
     """
     if (place / "HR").is_dir() and not directly(place) and directly(place / "HR"):
         return ""
-    found: Counter[str] = Counter()
-    seen = 0
+    seen: list[Path] = []
     with suppress(OSError):  # what may not be read is no reason to stop
-        for seen, path in enumerate(islice(_entries(place, skip), _ENTRIES), 1):
-            if is_picture_name(path):
-                found[path.relative_to(place).parts[0]] += 1
+        for path in islice(_entries(place, skip), _ENTRIES):
+            seen.append(path)
+    found = Counter(path.relative_to(place).parts[0] for path in seen if is_picture_name(path))
     count = sum(found.values())
     names = ", ".join([*islice(found, 3), *["…"] * (len(found) > 3)])
-    least = "at least " * (seen == _ENTRIES)
+    least = "at least " * (len(seen) == _ENTRIES)
     return f"{least}{count} picture{'s' * (count != 1)} in subfolder{'s' * (len(found) != 1)} {names}" if count else ""
 
 
