@@ -96,12 +96,19 @@ def short_names(files: Sequence[PurePath]) -> list[str]:
 
 def _is_picture(entry: os.DirEntry) -> bool:
     path = Path(entry.name)
-    if entry.name.startswith(".") or entry.is_dir() or not (entry.is_file() or entry.is_symlink()):
+    if entry.name.startswith(".") or _is_no_file(entry):
         return False
     if is_picture_name(path):
         return True  # also a link to nothing: whoever opens it says so
     ending = path.suffix.lower()
     return (not ending or ending.startswith((".jpg", ".jpeg", ".png", ".gif", ".webp"))) and _begins_as_one(entry.path)
+
+
+def _is_no_file(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir() or not (entry.is_file() or entry.is_symlink())
+    except OSError:  # a link to itself
+        return False
 
 
 def _begins_as_one(path: str) -> bool:

@@ -1,5 +1,6 @@
 """Consoles of any encoding, readers that stop, and signals: a command ends well and says no more than it must."""
 
+import importlib
 import io
 import json
 import os
@@ -132,17 +133,31 @@ def test_another_broken_pipe_is_an_error(monkeypatch, capsys):
 
 
 @posix
-@pytest.mark.parametrize(
-    "number, status, word", [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
-)
-def test_signals_end_a_command_in_order(picture, monkeypatch, capsys, number, status, word):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", ["srlib.commands.enlarge.upscale", "srlib.io.atomic.os.replace"])
+def test_signals_end_a_command_in_order(tmp_path, monkeypatch, capsys, number, where):
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in "abc":
+        images.write(source / f"{name}.png", torch.rand(3, 5, 7))
+    module, name = where.rsplit(".", 1)
+    plain = getattr(importlib.import_module("os" if name == "replace" else module), name)
+    calls = []
+
+    def second_time(*words, **options):
+        calls.append(words)
+        if len(calls) == 2:
+            os.kill(os.getpid(), number)
+        return plain(*words, **options)
+
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        monkeypatch.setattr("srlib.commands.enlarge.upscale", lambda *_, **__: os.kill(os.getpid(), number))
-        target = picture.with_name("out.png")
-        assert main(["upscale", str(picture), str(target), "--model", "bicubic"]) == status
-        assert capsys.readouterr().err == f"srlib: {word}\n" and not target.exists()
+        monkeypatch.setattr(where, second_time)
+        status = main(["upscale", str(source), str(out), "--model", "bicubic"])
         assert signal.getsignal(signal.SIGTERM) == before[1]
     finally:
         signal.signal(signal.SIGINT, before[0])
+    told = {signal.SIGINT: (130, "srlib: interrupted\n"), signal.SIGTERM: (143, "srlib: terminated\n")}
+    assert (status, capsys.readouterr().err) == told[number]
+    assert [path.name for path in out.iterdir()] == ["a.png"] and images.read(out / "a.png").shape[-1] == 28

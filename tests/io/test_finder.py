@@ -50,9 +50,10 @@ def test_links_are_followed_to_files_but_not_into_folders(tmp_path):
     os.symlink(tmp_path / "nowhere.png", place / "lost.png")  # a picture that whoever opens it will miss
     os.symlink(tmp_path / "elsewhere", place / "linked")
     os.symlink(place, place / "itself")
-    assert names(finder.pictures(place, recursive=True)) == ["lost.png", "near.png"]
+    os.symlink(place / "loop.png", place / "loop.png")
+    assert names(finder.pictures(place, recursive=True)) == ["loop.png", "lost.png", "near.png"]
     os.mkfifo(place / "pipe.png")
-    assert names(finder.pictures(place)) == ["lost.png", "near.png"]
+    assert names(finder.pictures(place)) == ["loop.png", "lost.png", "near.png"]
 
 
 def test_subfolders_are_taken_or_named(tmp_path):
