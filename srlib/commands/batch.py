@@ -119,10 +119,10 @@ def plan(
     if finder.is_picture_name(target) and not into:
         raise UsageError(f"{what}, but {target} is the name of a picture; give a folder, or {target}/ if it is one")
     found = [pair for word in dict.fromkeys(inputs) for pair in _pictures(word, target, naming, recursive, say)]
-    jobs = _jobs(found, naming)
-    if shard[0] > len(jobs):
-        say(f"nothing to do for shard {shard[0]} of {shard[1]}: {len(jobs)} pictures in all")
-    return jobs[shard[0] - 1 :: shard[1]]
+    jobs = _jobs(found, naming, shard)
+    if found and not jobs:
+        say(f"nothing to do for shard {shard[0]} of {shard[1]}: {len(found)} pictures in all")
+    return jobs
 
 
 def _single(source: str, output: str, naming: Naming) -> list[Job]:
@@ -169,32 +169,35 @@ def _pictures(
         if len(fresh) < len(files):
             say(f"left out: {len(files) - len(fresh)} pictures named ...{naming.suffix}, as results of an earlier run")
         top = source if recursive else files[0].parent  # DIR, or DIR/HR
-        yield from ((file, target / file.parent.relative_to(top)) for file in fresh)
+        folders = {parent: target / parent.relative_to(top) for parent in {file.parent for file in fresh}}
+        yield from ((file, folders[file.parent]) for file in fresh)
 
 
-def _jobs(found: Iterable[tuple[Path | str, Path]], naming: Naming) -> list[Job]:
-    """A place for each result; refuses two results of one name, and a result in the place of another input."""
+def _jobs(found: Iterable[tuple[Path | str, Path]], naming: Naming, shard: tuple[int, int]) -> list[Job]:
+    """A place for each result of a shard, no two of them one, whatever the other shards do."""
     found = list(dict.fromkeys(found))
     named = [folder / (source.name if isinstance(source, Path) else "stdin") for source, folder in found]
     owners: dict[Path, Path | str] = {}
-    jobs = []
-    for (source, folder), place, short in zip(found, named, finder.short_names(named), strict=True):
+    for (source, _), place in zip(found, named, strict=True):
         if owners.setdefault(place, source) != source:
             raise UsageError(f"{owners[place]} and {source} would both become {place}; give them one at a time")
-        jobs.append(Job(source, naming.targets(place, folder, short)))
+    part = slice(shard[0] - 1, None, shard[1])
+    named_part = zip(found[part], named[part], finder.short_names(named)[part], strict=True)
+    jobs = [Job(source, naming.targets(place, folder, short)) for (source, folder), place, short in named_part]
     _protect((source for source, _ in found if isinstance(source, Path)), jobs)
     return jobs
 
 
 def _protect(inputs: Iterable[Path], jobs: Iterable[Job]) -> None:
-    """Refuse a result that would replace the picture of another job."""
+    """Refuse a result that would replace another picture of the input."""
 
     @cache
     def real(folder: Path) -> str:
         return os.path.realpath(folder)
 
-    owners = {(real(source.parent), source.name): source for source in inputs}
-    for job in jobs:
+    places = {real(target.parent) for job in jobs for target in job.targets}
+    owners = {(real(source.parent), source.name): source for source in inputs if real(source.parent) in places}
+    for job in jobs if owners else ():
         for target in job.targets:
             other = owners.get((real(target.parent), target.name))
             if other is not None and other != job.source:

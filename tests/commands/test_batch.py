@@ -60,7 +60,7 @@ def test_pictures_of_one_stem_keep_apart(tmp_path):
 def test_no_two_results_share_a_place(files, naming):
     from srlib.commands.batch import _jobs
 
-    jobs = _jobs([(Path("in", file), Path("out")) for file in sorted(files)], naming)
+    jobs = _jobs([(Path("in", file), Path("out")) for file in sorted(files)], naming, (1, 1))
     places = [target for job in jobs for target in job.targets]
     assert len(places) == len(set(places)) >= len(files)
 
