@@ -116,12 +116,13 @@ def complain(error: object) -> int:
 
 def note(text: object) -> None:
     """Print one line on stderr: what a user should know, beside the results."""
-    print(f"srlib: {' '.join(str(text).split())}", file=sys.stderr)
+    if sys.stderr is not None:  # closed by whoever wants no errors; print would take standard output
+        print(f"srlib: {' '.join(str(text).split())}", file=sys.stderr)
 
 
 def quiet() -> bool:
     """Whether to hide progress bars: stderr is not a terminal."""
-    return not sys.stderr.isatty()
+    return sys.stderr is None or not sys.stderr.isatty()
 
 
 def follow(bar: Bar) -> Callable[[int, int | None], None]:

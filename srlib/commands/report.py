@@ -80,11 +80,21 @@ def write(reports: Sequence[Report], json_file: str | None, csv_file: str | None
 
 
 def _put(path: str, text: str) -> None:
-    content = text.encode(errors="backslashreplace")  # a name may have bytes that are no text
+    content = text.encode(errors="surrogateescape")  # names as the disk has them, whatever the console's language
+    if not _is_text(content):
+        content = text.encode(errors="backslashreplace")  # bytes that are no text, as JSON escapes them
     if pipes.is_pipe(path):
         pipes.write(path, content)
     else:
         atomic.write(path, content)
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def show(reports: Sequence[Report], *, aside: bool = False) -> None:

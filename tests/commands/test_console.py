@@ -13,6 +13,8 @@ import torch
 from srlib import cli, images
 from srlib.cli import main
 from srlib.commands import console
+from srlib.commands.report import Report, write
+from srlib.scores import Scores
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 
@@ -69,6 +71,22 @@ def test_names_with_bytes_that_are_no_text(encoded, tmp_path):
     assert report["images"][0]["name"] == "\udcff" and "rich" in (tmp_path / "x.csv").read_text(encoding="utf-8")
     assert main(["upscale", str(folder), str(folder / "out"), "--model", "bicubic"]) == 2
     assert (folder / "out" / os.fsdecode(b"\xff.png")).exists()
+
+
+def test_names_that_the_language_of_the_system_cannot_read_stay_what_they_are(tmp_path):
+    ascii_name = "写真".encode().decode("ascii", "surrogateescape")  # what Python makes of it under LC_ALL=C
+    write([Report(ascii_name, "set", Scores("P", ({"name": ascii_name, "psnr": 30.0, "ssim": 0.9},), 4))],
+          str(tmp_path / "a.json"), str(tmp_path / "a.csv"))  # fmt: skip
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))["images"][0]["name"] == "写真"
+    assert "\n写真,4,set," in (tmp_path / "a.csv").read_text(encoding="utf-8")
+
+
+def test_a_closed_stream_takes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["upscale", str(tmp_path / "nope.png"), str(tmp_path / "out.png"), "--model", "bicubic"]) == 2
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["models"]) == 0
 
 
 @pytest.fixture
