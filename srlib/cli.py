@@ -5,10 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-import torch
-
 from srlib.commands import console, evaluate, export, fetch, models, publish, train, upscale
-from srlib.commands.arguments import complain
+from srlib.commands.arguments import NO_MEMORY, complain, is_out_of_memory
 from srlib.data.fetch import FetchError
 
 COMMANDS = (upscale, train, evaluate, fetch, models, export, publish)
@@ -42,9 +40,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (ValueError, OSError, FetchError) as error:  # errors of pictures, checkpoints and training are ValueErrors
         return complain(error)
     except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
-        return complain("not enough memory; try a smaller --tile or picture")
+        return complain(NO_MEMORY)
     except console.Terminated:
         complain("terminated")
         return TERMINATED
@@ -59,8 +57,3 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         command.add(commands)
     return parser
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Torch raises OutOfMemoryError on a GPU, but a plain RuntimeError on the CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

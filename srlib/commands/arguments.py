@@ -9,6 +9,8 @@ import torch
 
 from srlib.commands.progress import Bar
 
+NO_MEMORY = "not enough memory; try a smaller --tile or picture"
+
 
 class UsageError(ValueError):
     """The command line has a wrong or missing argument."""
@@ -118,6 +120,11 @@ def note(text: object) -> None:
     """Print one line on stderr: what a user should know, beside the results."""
     if sys.stderr is not None:  # closed by whoever wants no errors; print would take standard output
         print(f"srlib: {' '.join(str(text).split())}", file=sys.stderr)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Torch raises OutOfMemoryError on a GPU, but a plain RuntimeError on the CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def quiet() -> bool:

@@ -336,3 +336,25 @@ def test_the_bar_counts_the_pixels_of_the_whole_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("srlib.commands.upscale.quiet", lambda: False)
     assert main(["upscale", str(source), str(tmp_path / "out"), "--tile", "16", *BICUBIC]) == 2
     assert seen == ["1/3 a.png", "2/3 b.png", "3/3 c.png", "clear", (1235, 1235)]
+
+
+def test_a_full_disk_stops_a_folder_and_one_large_picture_does_not(tmp_path, monkeypatch, capsys):
+    source = folder_of(tmp_path / "in", a=torch.rand(3, 5, 7), b=torch.rand(3, 9, 9), c=torch.rand(3, 5, 7))
+
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    def large(net, lr, **options):
+        if lr.shape[-1] == 9:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
+        return upscale(net, lr, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("srlib.io.atomic.write", full)
+        assert main(["upscale", str(source), str(tmp_path / "out"), *BICUBIC]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "a.png" in error and "No space left" in error
+    monkeypatch.setattr("srlib.commands.enlarge.upscale", large)
+    assert main(["upscale", str(source), str(tmp_path / "out"), *BICUBIC]) == 2
+    assert capsys.readouterr().err == "srlib: b.png: not enough memory; try a smaller --tile or picture\n"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
