@@ -13,6 +13,7 @@ from srlib.commands.progress import Bar
 from srlib.inference import upscale
 from srlib.io import codecs
 from srlib.io.codecs import FORMATS, ImageError
+from srlib.io.photo import MAX_RESULT
 from srlib.metrics import NotFiniteError
 from srlib.resample import resize
 from srlib.transparency import fill_hidden
@@ -65,10 +66,10 @@ class Enlarger:
 
     def _size(self, job: Job, height: int, width: int) -> tuple[int, int]:
         height, width = math.ceil(height * self.net.scale), math.ceil(width * self.net.scale)
-        if height * width > codecs.MAX_PIXELS:
+        if height * width > MAX_RESULT:
             raise ImageError(
                 f"{job.name}: the result would have {width} x {height} pixels, more than the limit of "
-                f"{codecs.MAX_PIXELS // 10**6} megapixels; use a smaller --scale, or cut the picture into parts"
+                f"{MAX_RESULT // 10**6} megapixels; use a smaller --scale, or cut the picture into parts"
             )
         return height, width
 

@@ -289,14 +289,14 @@ def test_pictures_under_another_formats_name_all_come_out(tmp_path):
     assert images.load(tmp_path / "out" / "deep.png").bits == 16
 
 
-def test_more_pixels_than_can_be_read_again_are_refused_before_the_work(picture, fails, monkeypatch):
+def test_too_large_a_result_is_refused_before_the_work(picture, fails, monkeypatch):
     target = picture.with_name("out.png")
-    monkeypatch.setattr("srlib.io.codecs.MAX_PIXELS", 16 * 13 * 22 - 1)
+    monkeypatch.setattr("srlib.commands.enlarge.MAX_RESULT", 16 * 13 * 22 - 1)
     message = fails("upscale", picture, target, "--scale", 4, *BICUBIC)
     assert "88 x 52 pixels" in message and "use a smaller --scale" in message and not target.exists()
-    monkeypatch.setattr("srlib.io.codecs.MAX_PIXELS", 16 * 13 * 22)
+    monkeypatch.setattr("srlib.commands.enlarge.MAX_RESULT", 16 * 13 * 22)
     assert main(["upscale", str(picture), str(target), "--scale", "4", *BICUBIC]) == 0
-    assert images.read(target).shape[-2:] == (52, 88)  # what was written can be read
+    assert images.read(target).shape[-2:] == (52, 88)
 
 
 def test_shards_together_do_the_whole_folder(tmp_path):
