@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 MAX_PIXELS = 200_000_000  # a larger file is treated as a decompression bomb; 200 megapixels are 2.4 GB as floats
+MAX_RESULT = 1_000_000_000  # pixels that may be written; 12 GB as floats
 # EXIF orientation -> (transpose first, flip rows, flip columns)
 _TURNS = {
     2: (False, False, True), 3: (False, True, True), 4: (False, True, False), 5: (True, False, False),

@@ -80,3 +80,15 @@ def test_what_a_format_cannot_hold_is_said_before_the_work(tmp_path, kind, capsy
         said = capsys.readouterr().err
         assert fits or ("out." in said and ".png" in said and said.count("\n") == 1)
         assert (tmp_path / f"out.{suffix}").exists() == fits
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "webp"])
+def test_the_limit_of_pixels_is_ours_and_not_pillows(tmp_path, suffix, monkeypatch):
+    path = tmp_path / f"a.{suffix}"
+    Image.new("RGB", (7, 5), (9, 9, 9)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert codecs.load(path).pixels.shape == (1, 3, 5, 7) and Image.MAX_IMAGE_PIXELS == 10
+    monkeypatch.setattr(codecs, "MAX_PIXELS", 34)
+    for read in (codecs.load, codecs.header):
+        with pytest.raises(codecs.ImageError, match="7 x 5 pixels are more than the limit"):
+            read(path)
