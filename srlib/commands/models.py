@@ -48,7 +48,7 @@ def _networks() -> Iterator[tuple[str, str, dict]]:
 
 
 def _columns(scores: Scores, sets: list[str]) -> list[str]:
-    return [f"{scores[name]:.2f}" if name in scores else "–" for name in sets]
+    return ["–" if scores.get(name) is None else f"{scores[name]:.2f}" for name in sets]
 
 
 def _training(card: dict) -> tuple[str, str]:

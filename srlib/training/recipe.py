@@ -165,6 +165,10 @@ class Recipe:
             self, phases=tuple(replace(phase, config=replace(phase.config, **settings)) for phase in self.phases)
         )
 
+    def with_streams(self, change: Callable[[StreamOf], StreamOf]) -> "Recipe":
+        """The recipe with another source of batches in every phase, made of the one that was there."""
+        return replace(self, phases=tuple(replace(phase, stream=change(phase.stream)) for phase in self.phases))
+
     def with_lr(self, lr: float) -> "Recipe":
         """The recipe with this learning rate, at its peak, wherever the network g is moved."""
         phases = []
