@@ -176,6 +176,14 @@ def data_file(name: str) -> Path:
     return path
 
 
+class PicturesTooSmall(ValueError):
+    """No picture is as large as a patch; `side` is the length of the longest shorter side."""
+
+    def __init__(self, message: str, side: int) -> None:
+        super().__init__(message)
+        self.side = side
+
+
 def load_training_images(
     data: Iterable[str], side: int, leave_out: Callable[[str], None]
 ) -> tuple[list[Tensor], list[str]]:
@@ -191,20 +199,22 @@ def load_training_images(
 
     Shapes: each (1, 1 or 3, H, W), uint8.
     Raises: FileNotFoundError or ValueError for a source that is missing or has no pictures; ValueError if no picture
-        can be used.
+        can be used; PicturesTooSmall if that is since all are too small.
     """
-    pictures, lines = [], []
+    pictures, lines, longest = [], [], 0
     for source in data:
         used = 0
         for name, hr in _packaged() if source == PACKAGED else _readable(source, leave_out):
             if min(hr.shape[-2:]) < side:
+                longest = max(longest, min(hr.shape[-2:]))
                 leave_out(f"{name}: {hr.shape[-1]} x {hr.shape[-2]} pixels, smaller than a patch of {side} x {side}")
             else:
                 used += 1
                 pictures += _pieces(images.to_uint8(hr), side)
         lines.append(f"{source}: {used} pictures")
     if not pictures:
-        raise ValueError(f"no usable picture of at least {side} x {side} pixels in {', '.join(data)}")
+        message = f"no usable picture of at least {side} x {side} pixels in {', '.join(data)}"
+        raise PicturesTooSmall(message, longest) if longest else ValueError(message)
     return pictures, lines
 
 
