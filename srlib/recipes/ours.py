@@ -16,6 +16,7 @@ from srlib.training.muon import Muon
 from srlib.training.recipe import Late, Optim, Recipe
 from srlib.training.schedules import warm_cosine
 from srlib.training.steps.adversarial import adversarial
+from srlib.training.steps.held_norms import held_norms
 
 # Ours: small batches, and Muon at a high rate, which goes further in 1,000 steps than Adam in 3,000; the average of the
 # weights takes the noise out again. Measured in the chapter on residual networks. The networks on luma are too small to
@@ -31,10 +32,13 @@ def _ours(
     lr: float,
     loss: Loss = l1,
     channels: int = 3,
+    flats: float = 0.0,
 ) -> Recipe:
     config = TrainConfig(steps, batch=batch, max_grad_norm=1.0)
     make = partial(Muon, lr=lr)
-    return supervised_recipe(model, scales, config, lr_size=lr_size, make=make, loss=loss, channels=channels)
+    return supervised_recipe(
+        model, scales, config, lr_size=lr_size, make=make, loss=loss, channels=channels, flats=flats
+    )
 
 
 def srcnn(scale: int) -> Recipe:
@@ -74,7 +78,7 @@ def edsr_baseline(scale: int) -> Recipe:
 
 def mdsr(scale: int = 4) -> Recipe:
     """MDSR-baseline; ×2, ×3 and ×4 take turns."""
-    return _ours("mdsr", (2, 3, 4), 32, 15_000, 4, 2e-3)
+    return _ours("mdsr", (2, 3, 4), 32, 15_000, 4, 2e-3, flats=0.1)
 
 
 def rrdb_psnr_small(scale: int) -> Recipe:
@@ -87,6 +91,20 @@ def johnson_pixel(scale: int) -> Recipe:
     return _ours("johnson_pixel", (scale,), 24, 8_000, 4, 3e-3)
 
 
+def johnson_pixel_settled(scale: int) -> Recipe:
+    """Johnson's network with L1, some time more: flat colours among the patches, batch norm as it is used."""
+    return supervised_recipe(
+        "johnson_pixel",
+        (scale,),
+        TrainConfig(3_000, batch=4, max_grad_norm=1.0),
+        lr_size=24,
+        make=partial(Muon, lr=5e-4),
+        start="johnson_pixel",
+        flats=0.15,
+        held=True,
+    )
+
+
 def johnson(scale: int) -> Recipe:
     """The same network, from those weights, with features in place of pixels."""
     return supervised_recipe(
@@ -97,6 +115,8 @@ def johnson(scale: int) -> Recipe:
         make=partial(Adam, lr=3e-4, betas=(0.9, 0.999), fused=True),
         loss=johnson_content,
         start="johnson_pixel",
+        flats=0.15,
+        held=True,
     )
 
 
@@ -115,7 +135,7 @@ def srgan(scale: int) -> Recipe:
     """
     grid = {"grid": (5.0, partial(periodic_l1, period=scale))}
     step = Late(adversarial, Late(Weighted, **grid, **CONTENT), BCE, weight=1e-2, random_crop=scale - 1)
-    return _small_gan("srgan", scale, step, steps=5_000, d_lr=2e-4, start="srresnet")
+    return _small_gan("srgan", scale, Late(held_norms, step), steps=5_000, d_lr=2e-4, start="srresnet", flats=0.1)
 
 
 def esrgan_small(scale: int) -> Recipe:
@@ -130,7 +150,9 @@ def esrgan_small(scale: int) -> Recipe:
 CONTENT = {"pixel": (0.3, l1), "colour": (2.0, low_frequency_l1), "feature": (0.1, Late(srlib_content))}
 
 
-def _small_gan(model: str, scale: int, step: Late, *, steps: int, d_lr: float, start: str) -> Recipe:
+def _small_gan(
+    model: str, scale: int, step: Late, *, steps: int, d_lr: float, start: str, flats: float = 0.0
+) -> Recipe:
     return gan_recipe(
         model,
         scale,
@@ -141,4 +163,5 @@ def _small_gan(model: str, scale: int, step: Late, *, steps: int, d_lr: float, s
         g=Optim(partial(Adam, lr=2e-4, betas=(0.9, 0.99), fused=True), schedule=warm_cosine),
         d=Optim(partial(Adam, lr=d_lr, betas=(0.9, 0.99), fused=True), ("d",), warm_cosine),
         start=start,
+        flats=flats,
     )
