@@ -44,11 +44,13 @@ def training_pictures(
 def validation_pictures(name: str | None, net: nn.Module) -> dict[str, Pictures]:
     """What is scored, during training the first: a folder or a set of that name, then the benchmark sets.
 
-    Raises: UsageError for a picture too small to be scored; as `datasets.folder` for a folder, `datasets.find` for a
-        set; ImageError for a picture that cannot be read.
+    Raises: UsageError for a file, and for a picture too small to be scored; as `datasets.folder` for a folder and
+        `datasets.find` for a set; ImageError for a picture that cannot be read.
     """
     if name is None:
         return sets_here()
+    if Path(name).is_file():
+        raise UsageError(f"--validate {name}: is a file; give the folder it lies in, or the name of a set")
     pictures = list(datasets.folder(name) if Path(name).is_dir() else datasets.images_of(name))
     scale = max(getattr(net, "scales", (net.scale,)))
     side = -(-(WINDOW + 2 * scale) // scale) * scale

@@ -263,6 +263,7 @@ def test_own_pairs(pictures, tmp_path, capsys):
         (["--validate", "Set99"], "the set Set99 is not on this machine"),
         (["--start", "srcnn"], "nothing in it fits ESPCN"),
         (["--start", "edsr_large"], "no trained network 'edsr_large'; shipped: "),
+        (["--validate", "file"], "--validate file: is a file; give the folder"),
         (["--out", "file"], "file: is a file; give another folder with --out"),
     ],
 )
