@@ -45,7 +45,10 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--patch", type=positive, metavar="N", help="side of a patch in lr pixels (default: the recipe's)"
     )
     command.add_argument(
-        "--validate", metavar="DIR", help="folder or set to score during training (default: Set5, if it is here)"
+        "--validate",
+        nargs="+",
+        metavar="DIR",
+        help="folder or set to score during training, and the folder of its lr if it has one (default: Set5, if here)",
     )
     command.add_argument("--out", metavar="DIR", type=Path, help="run folder (default: runs/RECIPE_xSCALE)")
     command.add_argument(

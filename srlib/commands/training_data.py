@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from srlib.commands.arguments import UsageError
 from srlib.data import datasets
-from srlib.data.pairs import load_pairs
+from srlib.data.pairs import load_pairs, read_pairs
 from srlib.evaluation.benchmark import sets_here
 from srlib.training.recipe import Pictures, Recipe
 
@@ -41,20 +41,31 @@ def training_pictures(
     return pictures, lines
 
 
-def validation_pictures(name: str | None, net: nn.Module) -> dict[str, Pictures]:
+def validation_pictures(words: list[str] | None, net: nn.Module) -> dict[str, Pictures]:
     """What is scored, during training the first: a folder or a set of that name, then the benchmark sets.
 
-    Raises: UsageError for a file, and for a picture too small to be scored; as `datasets.folder` for a folder and
-        `datasets.find` for a set; ImageError for a picture that cannot be read.
+    Args:
+        words: one: of hr, from which lr is made; two: of hr and of the lr that belongs to it.
+
+    Raises: UsageError for more words, for a file, for pairs where the network has several scales, and for a picture
+        too small to be scored; as `datasets.folder` for a folder, `datasets.find` for a set and `read_pairs` for two;
+        ImageError for a picture that cannot be read.
     """
-    if name is None:
+    if words is None:
         return sets_here()
-    if Path(name).is_file():
-        raise UsageError(f"--validate {name}: is a file; give the folder it lies in, or the name of a set")
-    pictures = list(datasets.folder(name) if Path(name).is_dir() else datasets.images_of(name))
+    name, *lr = words
+    for word in words:
+        if Path(word).is_file():
+            raise UsageError(f"--validate {word}: is a file; give the folder it lies in, or the name of a set")
+    if len(lr) > 1 or (lr and hasattr(net, "scales")):
+        raise UsageError("--validate takes a folder of hr, or that and the folder of its lr for a network of one scale")
+    if lr:
+        pictures = read_pairs(lr[0], name, scale=net.scale)
+    else:
+        pictures = list(datasets.folder(name) if Path(name).is_dir() else datasets.images_of(name))
     scale = max(getattr(net, "scales", (net.scale,)))
     side = -(-(WINDOW + 2 * scale) // scale) * scale
-    for title, hr in pictures:
+    for title, hr, *_ in pictures:
         if min(hr.shape[-2:]) < side:
             size = f"{hr.shape[-1]} x {hr.shape[-2]}"
             raise UsageError(f"--validate {name}: {title} has {size} pixels; at ×{scale} a score needs {side} x {side}")

@@ -45,6 +45,20 @@ def load_pairs(
     return pictures, lines
 
 
+def read_pairs(lr: str, hr: str, *, scale: int) -> list[tuple[str, Tensor, Tensor]]:
+    """All pairs of two folders or sets, matched as by `load_pairs`: (name, hr, lr).
+
+    Shapes: hr (1, 1 or 3, scale·h, scale·w), lr (1, 1 or 3, h, w), float32 in [0, 1].
+    Raises: as `load_pairs`; ImageError for a picture that cannot be read.
+    """
+    found = []
+    for small, large in _matched(_files(lr), _files(hr), lr, hr, scale):
+        pair = images.read(large), images.read(small)
+        _check_sizes(small, large, *pair, scale)
+        found.append((large.stem, *pair))
+    return found
+
+
 def _files(source: str) -> dict[str, Path]:
     """The pictures of a folder or a set by their names without suffix."""
     path = Path(source) if Path(source).is_dir() else find(source)
@@ -83,16 +97,21 @@ def _read(
     except images.ImageError as error:
         leave_out(str(error))
         return None
+    _check_sizes(small, large, hr, lr, scale)
+    height, width = lr.shape[-2:]
+    if min(height, width) < lr_size:
+        leave_out(f"{small}: {width} x {height} pixels, smaller than a patch of {lr_size} x {lr_size}")
+        return None
+    return _pieces(lr, 1, scale, lr_size), _pieces(hr, scale, scale, lr_size)
+
+
+def _check_sizes(small: Path, large: Path, hr: Tensor, lr: Tensor, scale: int) -> None:
     (height, width), (rows, columns) = lr.shape[-2:], hr.shape[-2:]
     if (rows, columns) != (height * scale, width * scale):
         raise ValueError(
             f"{large}: {columns} x {rows} pixels; at ×{scale} the hr of {small.name}, {width} x {height}, has "
             f"{width * scale} x {height * scale}"
         )
-    if min(height, width) < lr_size:
-        leave_out(f"{small}: {width} x {height} pixels, smaller than a patch of {lr_size} x {lr_size}")
-        return None
-    return _pieces(lr, 1, scale, lr_size), _pieces(hr, scale, scale, lr_size)
 
 
 def _pieces(picture: Tensor, factor: int, scale: int, lr_size: int) -> list[Tensor]:

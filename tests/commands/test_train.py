@@ -11,10 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from srlib import checkpoints
+from srlib import checkpoints, images
 from srlib.cli import main
 from srlib.commands import train
 from srlib.commands.progress import Bar
+from srlib.metrics import PAPER
 
 
 @pytest.fixture
@@ -238,12 +239,20 @@ def test_own_pairs(pictures, tmp_path, capsys):
             hr = hr.crop((0, 0, 100, 120))
             hr.save(pictures / name)
             hr.resize((25, 30)).save(tmp_path / "lr" / name)
-    words = options(pictures, tmp_path, "--batch", "2", "--lr", str(tmp_path / "lr"))
+    given = ["--lr", str(tmp_path / "lr"), "--validate", str(pictures), str(tmp_path / "lr")]
+    words = options(pictures, tmp_path, "--batch", "2", *given)
     assert main(words) == 0
     assert f"{tmp_path / 'lr'}: 2 pictures" in capsys.readouterr().out
     card = checkpoints.read_card(tmp_path / "run" / "espcn_x4.safetensors")
     assert card["recipe"]["phases"][0]["stream"].startswith("GivenPairs(scale=4, lr_size=24, channels=1")
     assert list(card["data"]) == ["hr", "lr"]
+    net = checkpoints.load(tmp_path / "run" / "espcn_x4.safetensors")
+    scores = []
+    for name in ("good.png", "grey.png"):
+        hr, lr = (PAPER.convert(images.read(place / name)) for place in (pictures, tmp_path / "lr"))
+        with torch.no_grad():
+            scores.append(PAPER.psnr(net(lr), hr, 4).item())
+    assert card["scores"]["4"][str(pictures)]["psnr"] == pytest.approx(sum(scores) / 2, abs=1e-3)
     Image.new("RGB", (25, 30)).save(tmp_path / "lr" / "good.png")
     assert main([*words, "--resume"]) == 2
     assert "the pictures (lr) are not those that this run began with" in capsys.readouterr().err
@@ -260,6 +269,7 @@ def test_own_pairs(pictures, tmp_path, capsys):
         (["--lr", "lr"], "--lr holds the lr pictures of given pairs; name the folder of their hr with --data"),
         (["--lr", "1e-4", "--data", "x"], "--lr 1e-4: no such folder of lr pictures; did you mean --learning-rate?"),
         (["--patch", "0"], "'0' is not a positive integer"),
+        (["--validate", "a", "b", "c"], "--validate takes a folder of hr, or that and the folder of its lr"),
         (["--validate", "Set99"], "the set Set99 is not on this machine"),
         (["--start", "srcnn"], "nothing in it fits ESPCN"),
         (["--start", "edsr_large"], "no trained network 'edsr_large'; shipped: "),
