@@ -76,20 +76,18 @@ def gan_recipe(
     d: Optim,
     data: dict[str, tuple[str, ...]] = DATA,
     start: str | None = None,
-    flats: float = 0.0,
 ) -> Recipe:
     """A recipe of one phase in which a generator learns from a discriminator, too.
 
     Args:
         discriminator: makes it.
         g, d: the optimizers of the two.
-        model, lr_size, start, flats: as for `supervised_recipe`.
+        model, lr_size, start: as for `supervised_recipe`.
     """
-    pairs = Pairs((scale,), lr_size)
     return Recipe(
         f"{model}_x{scale}",
         {"g": partial(checkpoints.build, model, scale), "d": discriminator},
-        (Phase("adversarial", config, step, WithFlats(pairs, flats, flats) if flats else pairs, {"g": g, "d": d}),),
+        (Phase("adversarial", config, step, Pairs((scale,), lr_size), {"g": g, "d": d}),),
         data,
         None if start is None else {"g": start},
     )

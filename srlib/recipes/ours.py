@@ -16,7 +16,6 @@ from srlib.training.muon import Muon
 from srlib.training.recipe import Late, Optim, Recipe
 from srlib.training.schedules import warm_cosine
 from srlib.training.steps.adversarial import adversarial
-from srlib.training.steps.held_norms import held_norms
 
 # Ours: small batches, and Muon at a high rate, which goes further in 1,000 steps than Adam in 3,000; the average of the
 # weights takes the noise out again. Measured in the chapter on residual networks. The networks on luma are too small to
@@ -32,13 +31,10 @@ def _ours(
     lr: float,
     loss: Loss = l1,
     channels: int = 3,
-    flats: float = 0.0,
 ) -> Recipe:
     config = TrainConfig(steps, batch=batch, max_grad_norm=1.0)
     make = partial(Muon, lr=lr)
-    return supervised_recipe(
-        model, scales, config, lr_size=lr_size, make=make, loss=loss, channels=channels, flats=flats
-    )
+    return supervised_recipe(model, scales, config, lr_size=lr_size, make=make, loss=loss, channels=channels)
 
 
 def srcnn(scale: int) -> Recipe:
@@ -78,7 +74,7 @@ def edsr_baseline(scale: int) -> Recipe:
 
 def mdsr(scale: int = 4) -> Recipe:
     """MDSR-baseline; ×2, ×3 and ×4 take turns."""
-    return _ours("mdsr", (2, 3, 4), 32, 15_000, 4, 2e-3, flats=0.1)
+    return _ours("mdsr", (2, 3, 4), 32, 15_000, 4, 2e-3)
 
 
 def rrdb_psnr_small(scale: int) -> Recipe:
@@ -135,7 +131,7 @@ def srgan(scale: int) -> Recipe:
     """
     grid = {"grid": (5.0, partial(periodic_l1, period=scale))}
     step = Late(adversarial, Late(Weighted, **grid, **CONTENT), BCE, weight=1e-2, random_crop=scale - 1)
-    return _small_gan("srgan", scale, Late(held_norms, step), steps=5_000, d_lr=2e-4, start="srresnet", flats=0.1)
+    return _small_gan("srgan", scale, step, steps=5_000, d_lr=2e-4, start="srresnet")
 
 
 def esrgan_small(scale: int) -> Recipe:
@@ -150,9 +146,7 @@ def esrgan_small(scale: int) -> Recipe:
 CONTENT = {"pixel": (0.3, l1), "colour": (2.0, low_frequency_l1), "feature": (0.1, Late(srlib_content))}
 
 
-def _small_gan(
-    model: str, scale: int, step: Late, *, steps: int, d_lr: float, start: str, flats: float = 0.0
-) -> Recipe:
+def _small_gan(model: str, scale: int, step: Late, *, steps: int, d_lr: float, start: str) -> Recipe:
     return gan_recipe(
         model,
         scale,
@@ -163,5 +157,4 @@ def _small_gan(
         g=Optim(partial(Adam, lr=2e-4, betas=(0.9, 0.99), fused=True), schedule=warm_cosine),
         d=Optim(partial(Adam, lr=d_lr, betas=(0.9, 0.99), fused=True), ("d",), warm_cosine),
         start=start,
-        flats=flats,
     )
