@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from srlib.commands.arguments import UsageError
 from srlib.data import datasets
 from srlib.data.pairs import load_pairs, read_pairs
+from srlib.data.patches import PicturesTooSmall
 from srlib.evaluation.benchmark import sets_here
 from srlib.training.recipe import Pictures, Recipe
 
@@ -36,7 +37,7 @@ def training_pictures(
     for role, sources in _sources(options.data, recipe).items():
         try:
             pictures[role], lines[role] = datasets.load_training_images(sources, recipe.sides[role], _leave_out)
-        except datasets.PicturesTooSmall as error:
+        except PicturesTooSmall as error:
             raise UsageError(f"{error}{_smaller(error.side, recipe, net)}") from error
     return pictures, lines
 

@@ -11,6 +11,7 @@ from torch import Tensor
 import srlib
 from srlib import images
 from srlib.data.dead_leaves import DeadLeaves
+from srlib.data.patches import PicturesTooSmall
 
 try:
     import pooch
@@ -174,14 +175,6 @@ def data_file(name: str) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"srlib ships no {name} in {data_folder()}")
     return path
-
-
-class PicturesTooSmall(ValueError):
-    """No picture is as large as a patch; `side` is the length of the longest shorter side."""
-
-    def __init__(self, message: str, side: int) -> None:
-        super().__init__(message)
-        self.side = side
 
 
 def load_training_images(
