@@ -1,16 +1,16 @@
 """The command line, `srlib COMMAND`: one module of `srlib.commands` each. An error is one line and exit status 2."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-import torch
-
-from srlib.commands import evaluate, export, fetch, models, publish, train, upscale
-from srlib.commands.arguments import complain
+from srlib.commands import console, evaluate, export, fetch, models, publish, train, upscale
+from srlib.commands.arguments import NO_MEMORY, complain, is_out_of_memory
 from srlib.data.fetch import FetchError
 
 COMMANDS = (upscale, train, evaluate, fetch, models, export, publish)
+INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143  # 128 + the signal's number, as shells have it
 
 
 class _Parser(argparse.ArgumentParser):
@@ -20,18 +20,35 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    options = _parser().parse_args(arguments)
+    console.any_encoding()
     try:
-        return options.run(options)
+        return _run(arguments)
+    finally:
+        console.settle()  # also after --help, which ends the program
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(arguments)
+        with console.ended_in_order():
+            status = options.run(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # lines that cannot be written are an error, too
+        return status
+    except BrokenPipeError as error:
+        return PIPE_CLOSED if console.settle() else complain(error)
     except (ValueError, OSError, FetchError) as error:  # errors of pictures, checkpoints and training are ValueErrors
         return complain(error)
     except (MemoryError, RuntimeError) as error:
-        if not _out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
-        return complain("not enough memory; try a smaller --tile or picture")
+        return complain(NO_MEMORY)
+    except console.Terminated:
+        complain("terminated")
+        return TERMINATED
     except KeyboardInterrupt:
         complain("interrupted")
-        return 130
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,8 +57,3 @@ def _parser() -> argparse.ArgumentParser:
     for command in COMMANDS:
         command.add(commands)
     return parser
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Torch raises OutOfMemoryError on a GPU, but a plain RuntimeError on the CPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -10,15 +10,23 @@ from torch import Tensor
 
 from srlib.images import grey, to_y
 from srlib.resample import resize
+from srlib.scores import Scores
 
 COLOURS = {"y": "Y (BT.601 studio)", "y_full": "Y (full range)", "rgb": "RGB"}
+WINDOW = 11  # pixels; side of the window of SSIM
+_LARGEST_SR = 16  # a result may leave [0, 1], but one so bright is in steps of 8 bits
+
+
+class NotFiniteError(ValueError):
+    """A picture has values that are NaN or infinite: a network whose numbers went wrong."""
 
 
 def mean_squared_error(sr: Tensor, hr: Tensor) -> Tensor:
     """Mean squared error of each picture.
 
     Shapes: sr, hr (N, C, H, W) in [0, 1] -> (N,).
-    Raises: TypeError for integer images; ValueError for unequal or empty shapes, and for an hr far above 1.
+    Raises: TypeError for what is no float tensor; ValueError for unequal or empty shapes, and for values far above 1;
+        NotFiniteError for NaN and infinity.
     """
     _check(sr, hr)
     return (sr - hr).square().mean((-3, -2, -1))
@@ -35,7 +43,7 @@ def psnr(sr: Tensor, hr: Tensor) -> Tensor:
     return -10 * mean_squared_error(sr, hr).log10()
 
 
-def ssim(sr: Tensor, hr: Tensor, *, window: int = 11, sigma: float = 1.5) -> Tensor:
+def ssim(sr: Tensor, hr: Tensor, *, window: int = WINDOW, sigma: float = 1.5) -> Tensor:
     """Structural similarity of each picture, mean over positions and channels (Wang et al., IEEE TIP 2004, eq. 13).
 
     Gaussian windows that fit completely; C1 = 0.01², C2 = 0.03² for peak 1; population variances.
@@ -69,14 +77,20 @@ def ssim(sr: Tensor, hr: Tensor, *, window: int = 11, sigma: float = 1.5) -> Ten
 
 def _check(sr: Tensor, hr: Tensor) -> None:
     for name, image in (("sr", sr), ("hr", hr)):
+        if not isinstance(image, Tensor):
+            raise TypeError(f"{name} is a {type(image).__name__}; metrics need torch tensors, see srlib.images")
         if not image.is_floating_point():
             raise TypeError(f"{name} is {image.dtype}; metrics need floats in [0, 1], see srlib.images.from_uint8")
     if sr.shape != hr.shape or sr.ndim != 4:
         raise ValueError(f"sr and hr must both be (N, C, H, W), got {tuple(sr.shape)} and {tuple(hr.shape)}")
     if sr.numel() == 0:
         raise ValueError(f"sr and hr are empty, got shape {tuple(sr.shape)}")
-    if hr.detach().max() > 2:
-        raise ValueError(f"hr has values up to {hr.max():.0f}; metrics need [0, 1], divide by 255")
+    for name, image, most in (("sr", sr, _LARGEST_SR), ("hr", hr, 2)):
+        low, high = (value.item() for value in image.detach().aminmax())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise NotFiniteError(f"{name} has values that are NaN or infinite")
+        if high > most and (name == "hr" or low >= 0):  # a result that went far out has negative values, too
+            raise ValueError(f"{name} has values up to {high:.0f}; metrics need [0, 1], divide by 255")
 
 
 @dataclass(frozen=True)
@@ -156,61 +170,7 @@ class Protocol:
 PAPER = Protocol("y", None, 8)
 
 
-@dataclass(frozen=True)
-class SetScores:
-    """Scores of one upscaler on a set: one row per picture, the means and the standard deviations.
-
-    Args:
-        rows: the name and the scores of each picture.
-    """
-
-    protocol: str
-    rows: tuple[dict, ...]
-
-    def mean(self, score: str) -> float:
-        """Mean of a score over the pictures."""
-        return sum(row[score] for row in self.rows) / len(self.rows)
-
-    def spread(self, score: str) -> float:
-        """Standard deviation of a score over the pictures; 0 for a single one."""
-        mean = self.mean(score)
-        return (sum((row[score] - mean) ** 2 for row in self.rows) / max(1, len(self.rows) - 1)) ** 0.5
-
-    def as_dict(self) -> dict:
-        """For a file: the protocol, the mean of each score, its standard deviation under "spread", and the rows."""
-        names = [name for name in self.rows[0] if name != "name"]
-        return {
-            "protocol": self.protocol,
-            **{name: self.mean(name) for name in names},
-            "spread": {name: self.spread(name) for name in names},
-            "images": [dict(row) for row in self.rows],
-        }
-
-
-@dataclass(frozen=True)
-class Scores(SetScores):
-    """PSNR and SSIM of one upscaler on a set."""
-
-    scale: float
-
-    @property
-    def psnr(self) -> float:
-        """Mean PSNR over the pictures, not the PSNR of their mean error."""
-        return self.mean("psnr")
-
-    @property
-    def ssim(self) -> float:
-        """Mean SSIM over the pictures."""
-        return self.mean("ssim")
-
-    def as_dict(self) -> dict:
-        """As `SetScores.as_dict`, with the scale."""
-        return {"scale": self.scale} | super().as_dict()
-
-    def _repr_markdown_(self) -> str:
-        lines = [f"| ×{self.scale:g}: {self.protocol} | PSNR (dB) | SSIM |", "|:--|--:|--:|"]
-        lines += [f"| {row['name']} | {row['psnr']:.2f} | {row['ssim']:.4f} |" for row in self.rows]
-        return "\n".join([*lines, f"| **mean of {len(self.rows)}** | **{self.psnr:.2f}** | **{self.ssim:.4f}** |"])
+LeaveOut = Callable[[str], None]
 
 
 @torch.no_grad()
@@ -219,6 +179,7 @@ def evaluate(
     images: Iterable[tuple[str, Tensor]],
     protocol: Protocol = PAPER,
     degrade: Callable[[Tensor], Tensor] | None = None,
+    leave_out: LeaveOut | None = None,
 ) -> Scores:
     """Degrade each hr, enlarge it with `net`, and score the result.
 
@@ -230,21 +191,24 @@ def evaluate(
         net: with attribute `scale`, and `channels` if it is fixed; in evaluation mode.
         images: pairs (name, hr (1, C, H, W)), cropped here to a multiple of the scale.
         degrade: hr -> lr; default bicubic `resize` by 1/scale.
+        leave_out: called with "name: reason" for a picture that is too small to be scored, which is then passed over.
 
-    Raises: ValueError for an empty set, and for a picture too small for the border or for SSIM, with its name.
+    Raises: ValueError for an empty set, and for a picture too small for the border or for SSIM, with its name;
+        NotFiniteError for a net that gives NaN or infinity.
     """
     degrade = degrade or (lambda hr: resize(hr, 1 / net.scale))
-    rows = tuple(_rows(net, images, protocol, degrade))
-    if not rows:
-        raise ValueError("evaluate got no pictures")
-    return Scores(protocol.describe(f"{math.ceil(net.scale)}"), rows, net.scale)
+    return compare(_results(net, images, protocol, degrade, leave_out), protocol, net.scale)
 
 
-def _rows(net: Callable, images: Iterable, protocol: Protocol, degrade: Callable) -> Iterator[dict]:
+def _results(
+    net: Callable, images: Iterable, protocol: Protocol, degrade: Callable, leave_out: LeaveOut | None
+) -> Iterator[tuple[str, Tensor, Tensor]]:
     channels = getattr(net, "channels", None)
     for name, hr in images:
         height, width = (int(n - n % net.scale) for n in hr.shape[-2:])
         hr = hr[..., :height, :width]
+        if not _is_large_enough(name, hr, protocol, net.scale, leave_out):
+            continue
         if protocol.colour != "rgb" and channels in (None, 1):
             hr = protocol.convert(hr.double())
             sr = net(degrade(hr).to(torch.float64 if channels is None else torch.float32))
@@ -252,9 +216,45 @@ def _rows(net: Callable, images: Iterable, protocol: Protocol, degrade: Callable
             lr = protocol._round(degrade(hr))
             sr = net(lr.expand(-1, channels or -1, -1, -1))
             sr = sr.mean(1, keepdim=True) if hr.shape[1] == 1 else sr
-        sr = sr[..., :height, :width].to(hr)  # a fractional scale may give one row too many
+        yield name, sr[..., :height, :width].to(hr), hr  # a fractional scale may give one row too many
+
+
+@torch.no_grad()
+def compare(
+    pairs: Iterable[tuple[str, Tensor, Tensor]],
+    protocol: Protocol = PAPER,
+    scale: float = 4,
+    leave_out: LeaveOut | None = None,
+) -> Scores:
+    """Score results that are there already, from whatever program.
+
+    Args:
+        pairs: (name, sr, hr), both (1, C, H, W).
+        scale: of the results, for the protocol's border.
+        leave_out: as for `evaluate`.
+
+    Raises: as `evaluate`; ValueError for a pair of unequal sizes, with its name.
+    """
+    rows = []
+    for name, sr, hr in pairs:
+        if not _is_large_enough(name, hr, protocol, scale, leave_out):
+            continue
         try:
-            scores = {"psnr": protocol.psnr(sr, hr, net.scale), "ssim": protocol.ssim(sr, hr, net.scale)}
+            scores = {"psnr": protocol.psnr(sr, hr, scale), "ssim": protocol.ssim(sr, hr, scale)}
         except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-        yield {"name": name} | {key: value.item() for key, value in scores.items()}
+            raise type(error)(f"{name}: {error}") from error
+        rows.append({"name": name} | {key: value.item() for key, value in scores.items()})
+    if not rows:
+        raise ValueError("evaluate got no pictures that it can score")
+    return Scores(protocol.describe(f"{math.ceil(scale)}"), tuple(rows), scale)
+
+
+def _is_large_enough(name: str, hr: Tensor, protocol: Protocol, scale: float, leave_out: LeaveOut | None) -> bool:
+    border = math.ceil(scale) if protocol.border is None else protocol.border
+    side, (height, width) = WINDOW + 2 * border, hr.shape[-2:]
+    reason = f"{name}: {width} x {height} pixels; a border of {border} and the window of SSIM need {side} x {side}"
+    if min(height, width) < side and leave_out is None:
+        raise ValueError(reason)
+    if min(height, width) < side:
+        leave_out(reason)
+    return min(height, width) >= side

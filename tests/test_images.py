@@ -12,6 +12,7 @@ from PIL import Image
 
 from srlib import images
 from srlib.io import codecs
+from tests.io.kinds import SRGB
 
 RGB = np.random.default_rng(0).integers(0, 256, (11, 17, 3), dtype=np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 65536, (11, 17, 4), dtype=np.uint16)
@@ -92,7 +93,7 @@ def test_sixteen_bits_are_written_whole_with_profile(tmp_path, extension, channe
     pixels = as_tensor(DEEP[..., :channels].astype(np.int64)) / 65535
     mask = as_tensor(DEEP[..., 3:].astype(np.int64)) / 65535 if alpha else None
     path = tmp_path / f"deep.{extension}"
-    images.save(path, images.Photo(pixels, mask, bits=16, icc=b"profile bytes" if channels == 3 else None))
+    images.save(path, images.Photo(pixels, mask, bits=16, icc=SRGB if channels == 3 else None))
     if extension == "tif":
         raw = tifffile.imread(path)
     else:
@@ -103,7 +104,7 @@ def test_sixteen_bits_are_written_whole_with_profile(tmp_path, extension, channe
     if alpha:
         torch.testing.assert_close(again.alpha, mask)
     if channels == 3:
-        assert again.icc == b"profile bytes"
+        assert again.icc == SRGB
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

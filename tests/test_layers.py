@@ -12,7 +12,8 @@ LONGEST = 260
 
 # Folders and modules beside them, lowest first: each imports from itself and from those before it.
 LAYERS = [
-    *("io", "images", "resample", "frequency", "warp", "degradations", "metrics", "deconvolution", "burst"),
+    *("io", "images", "transparency", "resample", "frequency", "warp", "degradations", "scores", "metrics"),
+    *("deconvolution", "burst"),
     *("data", "models", "self_ensemble", "inference", "checkpoints", "network_interpolation", "onnx_export"),
     *("losses", "evaluation", "training", "recipes"),
     *("notebook", "exercises", "commands", "cli", "__main__"),  # nothing below may import these

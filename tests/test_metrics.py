@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 
 from srlib.data.datasets import find_in, images_of, search_path
 from srlib.images import to_y
-from srlib.metrics import PAPER, Protocol, evaluate, mean_squared_error, psnr, ssim
+from srlib.metrics import PAPER, NotFiniteError, Protocol, compare, evaluate, mean_squared_error, psnr, ssim
 from srlib.models.interpolators import bicubic
 from srlib.resample import resize
 
@@ -55,6 +55,16 @@ def test_ssim_of_equal_pictures_is_one_and_it_has_a_gradient():
         (torch.rand(3, 8, 8), torch.rand(3, 8, 8), ValueError, r"\(N, C, H, W\)"),
         (torch.rand(1, 3, 8, 8) * 255, torch.rand(1, 3, 8, 8) * 255, ValueError, "divide by 255"),
         (torch.rand(0, 3, 8, 8), torch.rand(0, 3, 8, 8), ValueError, "sr and hr are empty"),
+        (torch.rand(1, 3, 8, 8), torch.zeros(1, 3, 8, 8, dtype=torch.int64), TypeError, "hr is torch.int64"),
+        (torch.rand(1, 3, 8, 8).numpy(), torch.rand(1, 3, 8, 8), TypeError, "sr is a ndarray"),
+        (
+            torch.rand(1, 3, 8, 8) * 255,
+            torch.rand(1, 3, 8, 8),
+            ValueError,
+            r"sr has values up to 25\d; .*divide by 255",
+        ),
+        (torch.full((1, 1, 8, 8), math.nan), torch.rand(1, 1, 8, 8), NotFiniteError, "sr has values that are NaN"),
+        (torch.rand(1, 1, 8, 8), torch.full((1, 1, 8, 8), math.inf), NotFiniteError, "hr has values that are NaN"),
     ],
 )
 def test_wrong_input_is_named(sr, hr, error, words):
@@ -126,6 +136,37 @@ def test_evaluate_feeds_each_network_what_it_works_on():
     assert [rounded for _, rounded in seen] == [False, False, True, True]  # RGB networks see what a file would hold
     grey_only = evaluate(bicubic(2), [grey], Protocol("rgb", None, None)).psnr
     assert evaluate(bicubic(2), [grey], Protocol("y", None, None)).psnr == pytest.approx(grey_only, abs=1e-3)
+
+
+def test_a_result_far_outside_is_still_measured():
+    hr = torch.rand(1, 3, 30, 26)
+    assert psnr(hr + 100 * torch.randn_like(hr), hr).item() == pytest.approx(-40, abs=1)  # as of a filter that exploded
+
+
+def test_compare_scores_pairs_as_evaluate_scores_a_network():
+    images = [("a", torch.rand(1, 3, 41, 38)), ("b", torch.rand(1, 1, 37, 44)), ("tiny", torch.rand(1, 3, 16, 30))]
+    pairs, left_out = [], []
+
+    class Recorder(torch.nn.Module):
+        scale, channels = 3, 3
+
+        def forward(self, lr):
+            return resize(lr, 3)
+
+    for name, hr in images[:2]:
+        hr = hr[..., : hr.shape[-2] // 3 * 3, : hr.shape[-1] // 3 * 3]
+        lr = (resize(hr, 1 / 3).clamp(0, 1) * 255).round() / 255
+        pairs.append((name, resize(lr, 3), hr))
+    made = evaluate(Recorder(), images, leave_out=left_out.append)
+    found = compare(pairs, scale=3)
+    assert found.protocol == made.protocol and [row["name"] for row in made.rows] == ["a", "b"]
+    for one, other in zip(found.rows, made.rows, strict=True):
+        assert one["psnr"] == pytest.approx(other["psnr"], abs=1e-4)
+    assert left_out == ["tiny: 30 x 15 pixels; a border of 3 and the window of SSIM need 17 x 17"]
+    with pytest.raises(ValueError, match=r"a: sr and hr must both be"):
+        compare([("a", torch.rand(1, 3, 30, 30), torch.rand(1, 3, 30, 31))])
+    with pytest.raises(NotFiniteError, match="a: sr has values"):
+        compare([("a", torch.full((1, 3, 30, 30), math.nan), torch.rand(1, 3, 30, 30))])
 
 
 def test_evaluate_errors_name_the_picture():

@@ -9,6 +9,8 @@ import torch
 
 from srlib.commands.progress import Bar
 
+NO_MEMORY = "not enough memory; try a smaller --tile or picture"
+
 
 class UsageError(ValueError):
     """The command line has a wrong or missing argument."""
@@ -63,6 +65,38 @@ def border(text: str) -> int:
     return int(text)
 
 
+def quality(text: str) -> int:
+    """Type of `--quality`: 1 to 100.
+
+    Raises: ArgumentTypeError for anything else.
+    """
+    if not text.isdecimal() or not 1 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a quality between 1 and 100")
+    return int(text)
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Type of `--shard`: (i, n) of "i/n", counted from 1.
+
+    Raises: ArgumentTypeError for anything else.
+    """
+    words = text.split("/")
+    i, n = (int(word) if word.isdecimal() else 0 for word in (words if len(words) == 2 else "00"))
+    if not 1 <= i <= n:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a shard I/N such as 1/8, ..., 8/8")
+    return i, n
+
+
+def name_part(text: str) -> str:
+    """Type of `--suffix`: something to put into a file's name.
+
+    Raises: ArgumentTypeError for nothing, and for what leads into another folder.
+    """
+    if not text or any(mark in text for mark in "/\\\0"):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be part of a file's name")
+    return text
+
+
 def device(name: str) -> torch.device:
     """Type of `--device`.
 
@@ -78,13 +112,24 @@ def device(name: str) -> torch.device:
 
 def complain(error: object) -> int:
     """Print an error as one line on stderr and return its exit status."""
-    print(f"srlib: {' '.join(str(error).split())}", file=sys.stderr)
+    note(error)
     return 2
+
+
+def note(text: object) -> None:
+    """Print one line on stderr: what a user should know, beside the results."""
+    if sys.stderr is not None:  # closed by whoever wants no errors; print would take standard output
+        print(f"srlib: {' '.join(str(text).split())}", file=sys.stderr)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Torch raises OutOfMemoryError on a GPU, but a plain RuntimeError on the CPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def quiet() -> bool:
     """Whether to hide progress bars: stderr is not a terminal."""
-    return not sys.stderr.isatty()
+    return sys.stderr is None or not sys.stderr.isatty()
 
 
 def follow(bar: Bar) -> Callable[[int, int | None], None]:

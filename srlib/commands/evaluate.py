@@ -1,84 +1,161 @@
-"""`srlib evaluate`: PSNR and SSIM of a model on a data set, with their protocol."""
+"""`srlib evaluate`: PSNR and SSIM of models, or of results that are there already, with their protocol."""
 
 import argparse
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from torch import Tensor
 
 from srlib import metrics
-from srlib.commands import networks
-from srlib.commands.arguments import UsageError, border, quiet, scale
+from srlib.commands import arguments, networks, pairs
+from srlib.commands.arguments import UsageError, complain, note, quiet
 from srlib.commands.progress import Bar
+from srlib.commands.report import Report, check_files, show, write
 from srlib.data import datasets
-from srlib.evaluation.perceptual import evaluate_perceptual
-from srlib.io import atomic
+from srlib.evaluation import perceptual
+from srlib.io import finder
 from srlib.self_ensemble import SelfEnsemble
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
-    command = commands.add_parser("evaluate", help="PSNR and SSIM of a model on a data set")
-    command.add_argument("model", metavar="MODEL", help="name from `srlib models`, or a file.safetensors")
-    command.add_argument("--on", required=True, metavar="SET", help="Set5, Set14, BSD100, … or a folder of pictures")
-    command.add_argument("--scale", type=scale, default=None, help="default: 4, or that of the file")
-    command.add_argument(
-        "--ensemble", action="store_true", help='self-ensemble: mean over 8 flips and rotations, the "+" of papers'
-    )
-    command.add_argument("--colour", choices=tuple(metrics.COLOURS), default="y", help="default: y, as in papers")
-    command.add_argument("--border", type=border, default=None, help="pixels cut from each side (default: the scale)")
-    command.add_argument(
-        "--perceptual", action="store_true", help="also the perceptual distance by our feature network, in colour"
-    )
-    command.add_argument("--json", metavar="FILE", help="also write the scores, with one row per picture")
+    command = commands.add_parser("evaluate", help="PSNR and SSIM of models, or of a folder of results")
+    option = command.add_argument
+    option("models", metavar="MODEL", nargs="*", help="names from `srlib models`, or files.safetensors")
+    option("--on", required=True, metavar="SET", help="Set5, Set14, BSD100, … or a folder of pictures")
+    option("--results", nargs="+", type=Path, metavar="DIR", help="instead of models: folders with results on SET")
+    option("--suffix", type=arguments.name_part, help="what names of results have after those of originals")
+    option("--scale", type=arguments.scale, help="default: 4, or that of the file")
+    option("--ensemble", action="store_true", help='self-ensemble: mean over 8 flips and rotations, the "+" of papers')
+    option("--colour", choices=tuple(metrics.COLOURS), default="y", help="default: y, as in papers")
+    option("--border", type=arguments.border, help="pixels cut from each side (default: the scale)")
+    option("--perceptual", action="store_true", help="also the perceptual distance by our feature network, in colour")
+    option("--recursive", action="store_true", help="also the pictures in subfolders")
+    option("--json", metavar="FILE", help="also write the scores, with one row per picture; - for standard output")
+    option("--csv", metavar="FILE", help="also write the table, with one row per model; - for standard output")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Score, print, and return the exit status.
+    """Score, write, print, and return the exit status: 2 where something could not be scored, with all that could.
 
-    Raises: UsageError for RGB scores of a luma network, and for a --json path that cannot be written.
+    Raises: UsageError for RGB scores of a luma network, for a file that cannot be written, and for models together with
+        --results; ValueError if nothing could be scored.
     """
-    net = networks.find(options.model, options.scale)
-    if options.colour == "rgb" and getattr(net, "channels", None) == 1:
-        raise UsageError(f"{options.model} predicts luma only; use --colour y or y_full")
-    net = SelfEnsemble(net) if options.ensemble else net
-    if options.json:
-        _check_json(Path(options.json))
-    folder = Path(options.on)
-    scores = metrics.evaluate(net, _pictures(folder), metrics.Protocol(options.colour, options.border))
-    model, name, count = _model_name(options), _set_name(folder), len(scores.rows)
-    print(
-        f"{model} ×{net.scale} on {name}: PSNR {scores.psnr:.2f} dB, SSIM {scores.ssim:.4f} "
-        f"({scores.protocol}; mean of {count} picture{'s' * (count != 1)})"
-    )
-    report = {"model": model, "set": name} | scores.as_dict()
-    if options.perceptual:
-        look = evaluate_perceptual(net, _pictures(folder))
-        print(f"perceptual distance {look.distance:.3f} ({look.measure}), colour shift {look.colour_shift:.2f}/255")
-        report["perceptual"] = look.as_dict()
-    if options.json:
-        atomic.write(options.json, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    return 0
+    if bool(options.models) == bool(options.results):
+        raise UsageError("give either models or --results DIR")
+    if options.suffix and not options.results:
+        raise UsageError("--suffix is for the names of --results")
+    if options.ensemble and options.results:
+        raise UsageError("--ensemble is for models, not for --results")
+    check_files(options.json, options.csv)
+    on, left_out = _existing(options.on), _LeftOut()
+    reports = list(_of_results(options, on, left_out) if options.results else _of_models(options, on, left_out))
+    if on.is_dir() and not options.recursive and finder.directly(on) and (missed := finder.left_out(on)):
+        note(f"left out: {missed} of {on}; use --recursive")
+    if reports:
+        write(reports, options.json, options.csv)
+        show(reports, aside="-" in (options.json, options.csv))
+    return left_out.status
 
 
-def _pictures(folder: Path) -> Iterable[tuple[str, Tensor]]:
-    """The pictures of a folder, or of the set of that name, with a progress bar."""
-    pictures = datasets.folder(folder) if folder.is_dir() else datasets.images_of(str(folder))
-    return Bar(pictures, unit="picture", leave=False, disable=quiet())
+def _existing(on: str) -> Path:
+    """What --on names: a folder or a file that is there, or else a set."""
+    path = Path(on)
+    if not on:
+        raise UsageError("--on is empty; is a variable unset?")
+    if not path.exists() and (len(path.parts) > 1 or finder.is_picture_name(path)):
+        raise UsageError(f"{on}: no such file or folder")
+    return path
 
 
-def _model_name(options: argparse.Namespace) -> str:
-    return Path(options.model).name + "+" * options.ensemble
+class _LeftOut:
+    """Says once what could not be scored, and why; the exit status is then 2."""
+
+    def __init__(self) -> None:
+        self.status, self.said = 0, set()
+
+    def __call__(self, reason: object) -> None:
+        if str(reason) not in self.said:
+            self.status = complain(f"left out: {reason}")
+        self.said.add(str(reason))
+
+    def small(self, reason: str) -> None:
+        self(f"{reason}; a smaller --border needs less")
+
+
+def _of_models(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Iterator[Report]:
+    nets = [(_label(model, options), networks.find(model, options.scale)) for model in options.models]
+    for name, net in nets:
+        if options.colour == "rgb" and getattr(net, "channels", None) == 1:
+            raise UsageError(f"{name} predicts luma only; use --colour y or y_full")
+    protocol = metrics.Protocol(options.colour, options.border)
+    for name, net in nets:
+        net = SelfEnsemble(net) if options.ensemble else net
+        pictures = _bar(_pictures(on, options.recursive, left_out), name)
+        try:
+            scores, look = metrics.evaluate(net, pictures, protocol, leave_out=left_out.small), None
+            if options.perceptual:
+                names = _names(scores)
+                again = (pair for pair in _pictures(on, options.recursive, left_out) if pair[0] in names)
+                look = perceptual.evaluate_perceptual(net, _bar(again, name), leave_out=left_out)
+        except ValueError as error:
+            reason = f"{name}: {_diverged(error)}"
+            if len(nets) == 1:
+                raise ValueError(reason) from error
+            left_out(reason)
+        else:
+            yield Report(name, _set_name(on), scores, look)
+
+
+def _of_results(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Iterator[Report]:
+    if options.scale is not None and options.scale != int(options.scale):
+        raise UsageError(f"--results needs a whole --scale, got {options.scale}")
+    originals = on if on.exists() else datasets.find(options.on)
+    protocol, scale = metrics.Protocol(options.colour, options.border), options.scale or networks.SCALE
+    found = {
+        folder: pairs.paired(
+            folder, originals, suffix=options.suffix or "", recursive=options.recursive, leave_out=left_out
+        )
+        for folder in options.results
+    }
+    for folder, files in found.items():
+        pictures = pairs.loaded(files, scale=options.scale, leave_out=left_out)
+        scores, look = metrics.compare(_bar(pictures, str(folder), len(files)), protocol, scale, left_out.small), None
+        if options.perceptual:
+            again, names = pairs.loaded(files, scale=options.scale, leave_out=left_out), _names(scores)
+            look = perceptual.compare_perceptual((pair for pair in again if pair[0] in names), leave_out=left_out)
+        yield Report(_set_name(folder) if len(found) == 1 else str(folder), _set_name(on), scores, look)
+
+
+def _pictures(on: Path, recursive: bool, left_out: _LeftOut) -> Iterator[tuple[str, Tensor]]:
+    """The pictures of a folder, a file, or the set of that name."""
+    if on.exists():
+        return datasets.folder(on, recursive=recursive, leave_out=left_out)
+    return datasets.images_of(str(on), leave_out=left_out)
+
+
+def _names(scores: metrics.Scores) -> set[str]:
+    return {row["name"] for row in scores.rows}
+
+
+def _bar(items: Iterator, name: str, total: int | None = None) -> Iterable:
+    return Bar(items, desc=name, total=total, unit="picture", leave=False, disable=quiet())
+
+
+def _diverged(error: ValueError) -> str:
+    if isinstance(error, metrics.NotFiniteError):
+        return f"gives NaN or infinity; its weights are damaged, or its training diverged ({error})"
+    return str(error)
+
+
+def _label(model: str, options: argparse.Namespace) -> str:
+    """The name of a model, or the path of its file where several files have one name."""
+    names = [Path(other).name for other in options.models]
+    return (Path(model).name if names.count(Path(model).name) == 1 else model) + "+" * options.ensemble
 
 
 def _set_name(folder: Path) -> str:
     """The name of a folder of pictures: Set5, also for Set5/HR."""
     folder = folder.resolve() if folder.is_dir() else folder
     return folder.parent.name if folder.name == "HR" else folder.name
-
-
-def _check_json(path: Path) -> None:
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise UsageError(f"--json {path}: must be a file in an existing folder")

@@ -27,6 +27,12 @@ class _Silent:
     def set_postfix(self, **_: Any) -> None:
         pass
 
+    def set_description_str(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def clear(self) -> None:
+        pass
+
     def write(self, text: str) -> None:
         print(text, flush=True)
 

@@ -15,7 +15,7 @@ from srlib.commands.progress import Bar
 from srlib.data import datasets
 from srlib.evaluation import benchmark
 from srlib.io import atomic
-from srlib.metrics import PAPER
+from srlib.metrics import PAPER, NotFiniteError
 from srlib.training.fit import planned_steps, rounded_scores
 from srlib.training.recipe import Pictures, Scores, paper_scores
 
@@ -137,11 +137,15 @@ def _scored(net: nn.Module, sets: Mapping[str, Pictures]) -> Scores:
 def _compared(name: str, full: nn.Module, half: nn.Module, sets: Mapping[str, Pictures]) -> tuple[list[str], Scores]:
     """What 16 bits cost on the first set, a line for each scale; and the scores of what ships on all sets."""
     first = next(iter(sets))
-    whole, scores, lines = _scored(full, {first: sets[first]}), _scored(half, sets), []
+    whole, lines = _scored(full, {first: sets[first]}), []
+    try:
+        scores = _scored(half, sets)
+    except NotFiniteError as error:
+        raise CheckpointError(f"{name} would give nan dB with 16 bits a number: {error}") from error
     for scale, row in whole.items():
         before, after = row[first]["psnr"], scores[scale][first]["psnr"]
         lines.append(f"{first} ×{scale}: {before:.4f} dB with 32 bits a number, {after:.4f} dB with 16")
-        if not before - after <= MAX_LOSS:  # not a number is no good either
+        if not before - after <= MAX_LOSS:
             raise CheckpointError(f"{name} would lose more than {MAX_LOSS} dB by rounding: {lines[-1]}")
     if first == benchmark.PHOTOGRAPHS:
         lines.append(f"no row in {benchmark.FILE}: {', '.join(benchmark.SETS)} are not on this machine")

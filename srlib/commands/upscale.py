@@ -1,97 +1,125 @@
 """`srlib upscale`: enlarge a picture or a folder of pictures."""
 
 import argparse
-import math
-from collections.abc import Iterator
-from dataclasses import replace
+import errno
+from collections.abc import Sequence
 from pathlib import Path
 
-from torch import nn
-
-from srlib import images
-from srlib.commands import networks
-from srlib.commands.arguments import UsageError, complain, device, follow, positive, quiet, scale
+from srlib.commands import arguments, networks
+from srlib.commands.arguments import NO_MEMORY, UsageError, complain, is_out_of_memory, note, quiet
+from srlib.commands.batch import Job, Naming, plan
+from srlib.commands.enlarge import LOSSY, Enlarger
 from srlib.commands.progress import Bar
-from srlib.inference import TILE, upscale
-from srlib.io.codecs import FORMATS, ImageError, writable
-from srlib.resample import resize
+from srlib.inference import TILE
+from srlib.io import codecs
+from srlib.io.codecs import FORMATS, ImageError
 
 MODEL = "edsr_small"
-MAX_OUTPUT = 1_000_000_000  # pixels; 12 GB as floats
+SURVEYED = 1000  # pictures whose sizes are read beforehand, to know how long all of them will take
+
+MANY = """\
+Several processes or machines can share a folder: give each a --shard. They need
+not know of each other. With --skip-existing, the same call again does what is
+missing.
+
+  Slurm         --array=1-100, and in the script
+                srlib upscale IN OUT --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
+  GNU parallel  seq 8 | parallel srlib upscale IN OUT --shard {}/8
+  torchrun      torchrun --nproc-per-node 4 --no-python sh -c 'srlib upscale IN OUT
+                --shard $((RANK+1))/$WORLD_SIZE --device cuda:$LOCAL_RANK'
+"""
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
-    command = commands.add_parser("upscale", help="enlarge a picture or a folder of pictures")
-    command.add_argument("input", metavar="IN", help="picture or folder")
-    command.add_argument("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)}) or folder")
-    command.add_argument(
-        "--model", default=MODEL, help="name from `srlib models`, or a file.safetensors (default: %(default)s)"
+    command = commands.add_parser(
+        "upscale",
+        help="enlarge a picture or a folder of pictures",
+        epilog=MANY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument(
-        "--scale", type=scale, default=None, help="output pixels per input pixel (default: 4, or that of the file)"
+    option = command.add_argument
+    option("input", metavar="IN", nargs="+", help="pictures, a folder, or - for standard input")
+    option("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)}), folder, or - for standard output")
+    option("--model", default=MODEL, help="name from `srlib models`, or a file.safetensors (default: %(default)s)")
+    option("--scale", type=arguments.scale, help="output pixels per input pixel (default: 4, or that of the file)")
+    option("--tile", type=arguments.positive, default=TILE, help="tile side in input pixels (default: %(default)s)")
+    option("--ensemble", action="store_true", help="self-ensemble: mean over 8 flips and rotations; 8 times the work")
+    option("--device", type=arguments.device, default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    option(
+        "--format",
+        choices=[extension.removeprefix(".") for extension in FORMATS],
+        help="of all results; needed for - (default: that of each name, png where it cannot hold what the picture has)",
     )
-    command.add_argument("--tile", type=positive, default=TILE, help="tile side in input pixels (default: %(default)s)")
-    command.add_argument(
-        "--ensemble", action="store_true", help="self-ensemble: mean over 8 flips and rotations; 8 times the work"
-    )
-    command.add_argument("--device", type=device, default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    option("--quality", type=arguments.quality, help="of JPEG (default: 95) and WebP (default: lossless), 1 to 100")
+    option("--suffix", type=arguments.name_part, help="goes after each name in a folder, such as _x4")
+    option("--recursive", action="store_true", help="also the pictures in subfolders")
+    option("--skip-existing", action="store_true", help="leave out pictures whose results are there")
+    option("--shard", type=arguments.shard, default=(1, 1), metavar="I/N", help="only part I of N: 1/N, ..., N/N")
     command.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Enlarge and return the exit status.
 
-    Raises: UsageError for a folder without pictures, or with a target that cannot hold the results; ImageError for a
-        single picture that cannot be read, enlarged or written.
+    Raises: UsageError for what `plan` refuses, and for a --quality without use; ImageError for a single picture that
+        cannot be read, enlarged or written; NotFiniteError for a network that gives NaN or infinity.
     """
-    source, target = Path(options.input), Path(options.output)
-    net = networks.find(options.model, options.scale).to(options.device)
-    if not source.is_dir():
-        if target.is_dir():
-            target = target / source.name
-        _enlarge(source, target, net, options)
-        return 0
+    extension = f".{options.format}" if options.format else None
+    naming, notes = Naming(extension, options.suffix or ""), []
+    jobs = plan(
+        options.input, options.output, naming, recursive=options.recursive, shard=options.shard, say=notes.append
+    )
+    if options.quality is not None:
+        _check_quality(jobs, extension)
+    net, name = networks.find(options.model, options.scale).to(options.device), Path(options.model).name
+    for text in notes:  # not before: an error is one line
+        note(text)
+    todo = [job for job in jobs if not (options.skip_existing and job.done())]
+    if len(todo) < len(jobs):
+        note(f"skipped: {len(jobs) - len(todo)} of {len(jobs)} pictures, whose results are there")
+    for folder in {target.parent for job in todo for target in job.targets if isinstance(target, Path)}:
+        folder.mkdir(parents=True, exist_ok=True)
+    enlarge = Enlarger(net, options.device, name, options.tile, options.ensemble, options.quality, extension)
+    alone = len(options.input) == 1 and not Path(options.input[0]).is_dir()
     status = 0
-    pairs = list(_pairs(source, target))
-    target.mkdir(parents=True, exist_ok=True)
-    for file, result in Bar(pairs, unit="picture", disable=quiet()):
-        try:
-            _enlarge(file, result, net, options)
-        except ImageError as error:  # one bad file must not stop the others
-            status = complain(error)
+    total = None if quiet() else _pixels(todo)
+    with Bar(total=total, unit="pixel", unit_scale=True, leave=len(todo) > 1, disable=quiet()) as bar:
+        for number, job in enumerate(todo, 1):
+            bar.set_description_str(f"{number}/{len(todo)} {' '.join(job.name.split())}", refresh=False)
+            try:
+                enlarge(job, bar)
+            except (ImageError, MemoryError, RuntimeError) as error:
+                if alone or not _is_of_one_picture(error):
+                    raise
+                bar.clear()  # one bad file must not stop the others
+                status = complain(error if isinstance(error, ImageError) else f"{job.name}: {NO_MEMORY}")
     return status
 
 
-def _pairs(source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
-    """Every picture of a folder and its output path; a format that cannot be written becomes PNG."""
-    if target.exists() and not target.is_dir():
-        raise UsageError(f"{source} is a folder, so {target} must be a folder too")
-    if source.resolve() == target.resolve():
-        raise UsageError(f"{target}: the results would overwrite the input pictures; choose another folder")
-    files = sorted(path for path in source.iterdir() if path.is_file() and not path.name.startswith("."))
-    results: dict[Path, Path] = {}
-    for file in (path for path in files if path.suffix.lower() in {*FORMATS, ".gif", ".ppm", ".pgm", ".avif"}):
-        name = file.name if file.suffix.lower() in FORMATS else f"{file.stem}.png"
-        if target / name in results:
-            raise UsageError(f"{file} and {results[target / name]} would both become {target / name}; rename one")
-        results[target / name] = file
-    if not results:
-        raise UsageError(f"{source}: no pictures in this folder")
-    yield from ((file, result) for result, file in results.items())
+def _is_of_one_picture(error: Exception) -> bool:
+    """Whether the next picture may do better: not where the disk is full, and not after a bug."""
+    if isinstance(error, ImageError):
+        return getattr(error.__cause__, "errno", None) not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    return is_out_of_memory(error)
 
 
-def _enlarge(source: Path, target: Path, net: nn.Module, options: argparse.Namespace) -> None:
-    writable(target)  # report an output that cannot be written before the work, not after
-    if source.exists() and target.exists() and source.samefile(target):
-        raise ImageError(f"{target}: is the input file; choose another output")
-    photo = images.load(source)
-    writable(target, bits=photo.bits, alpha=photo.alpha is not None)
-    height, width = (math.ceil(n * net.scale) for n in photo.pixels.shape[-2:])
-    if height * width > MAX_OUTPUT:
-        raise ImageError(f"{source}: the result would have {width} x {height} pixels; use a smaller --scale")
-    tile = options.tile if net.scale == int(net.scale) else None  # tiles meet only at whole pixels
-    with Bar(desc=source.name, unit="tile", leave=False, disable=quiet()) as bar:
-        sr = upscale(net, photo.pixels.to(options.device), tile=tile, ensemble=options.ensemble, progress=follow(bar))
-    alpha = None if photo.alpha is None else resize(photo.alpha, net.scale)
-    images.save(target, replace(photo, pixels=sr.cpu(), alpha=alpha))
+def _check_quality(jobs: Sequence[Job], extension: str | None) -> None:
+    suffixes = {target.suffix if isinstance(target, Path) else extension for job in jobs for target in job.targets}
+    kinds = {FORMATS[suffix.lower()] for suffix in suffixes if suffix}
+    if kinds and not kinds & {*LOSSY}:
+        raise UsageError(f"--quality is for JPEG and WebP; the results are {', '.join(sorted(kinds))}")
+
+
+def _pixels(jobs: Sequence[Job]) -> int:
+    """How many pixels the pictures have, from some of them where there are many."""
+    sources = [job.source for job in jobs if isinstance(job.source, Path)]
+    sample = sources[:: max(1, len(sources) // SURVEYED)]
+    total = 0
+    for source in sample:
+        try:
+            header = codecs.header(source)
+        except ImageError:
+            continue
+        total += header.width * header.height
+    return total * len(sources) // max(1, len(sample))

@@ -12,6 +12,7 @@ import srlib
 from srlib import images
 from srlib.data.dead_leaves import DeadLeaves
 from srlib.data.patches import PicturesTooSmall
+from srlib.io import finder
 
 try:
     import pooch
@@ -70,29 +71,52 @@ def photo(name: str) -> Tensor:
     )
 
 
-def folder(path: str | os.PathLike) -> Iterator[tuple[str, Tensor]]:
-    """The pictures directly in a folder, sorted by file name: (name without extension, image).
+def folder(
+    path: str | os.PathLike, *, recursive: bool = False, leave_out: Callable[[str], None] | None = None
+) -> Iterator[tuple[str, Tensor]]:
+    """The pictures of a folder, sorted by file name: (name, image); also a single picture.
+
+    They lie directly in the folder, or in its subfolder HR where it has none itself. A name comes without its
+    extension, except where two pictures would share it.
+
+    Args:
+        recursive: also those in subfolders, with names such as "holiday/beach".
+        leave_out: called with "file: reason" for a picture that cannot be read, which is then passed over.
 
     Shapes: images (1, C, H, W) float32 in [0, 1], C = 1 for grey files, else 3.
     Raises: FileNotFoundError for a missing folder; ValueError for one without pictures; ImageError, while iterating,
         for a file that cannot be read.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not path.exists():
         raise FileNotFoundError(f"{path}: no such folder")
-    files = image_files(path)
+    files = _files(path, recursive)
+    parents = [file.parent.relative_to(path) if recursive and path.is_dir() else Path() for file in files]
+    names = [(parent / name).as_posix() for parent, name in zip(parents, finder.short_names(files), strict=True)]
+    return ((name, image) for name, file in zip(names, files, strict=True) for image in _read(file, leave_out))
+
+
+def _files(path: Path, recursive: bool) -> list[Path]:
+    """The files of pictures in a folder, or the one file."""
+    files = finder.pictures(path, recursive=recursive) if path.is_dir() else [path]
     if not files:
-        raise ValueError(f"{path}: no pictures in this folder ({', '.join(IMAGE_SUFFIXES)})")
-    return ((file.stem, images.read(file)) for file in files)
+        raise ValueError(finder.nothing_in(path))
+    return files
+
+
+def _read(file: Path, leave_out: Callable[[str], None] | None) -> Iterator[Tensor]:
+    """The picture in a file, or nothing if it cannot be read and someone takes the reason."""
+    try:
+        yield images.read(file)
+    except images.ImageError as error:
+        if leave_out is None:
+            raise
+        leave_out(str(error))
 
 
 def image_files(path: Path) -> list[Path]:
     """The image files directly in a folder, sorted by name; hidden files are skipped."""
-    return sorted(
-        file
-        for file in path.iterdir()
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
-    )
+    return finder.directly(path)
 
 
 def find(name: str) -> Path:
@@ -131,12 +155,12 @@ def find_in(roots: list[Path], name: str) -> Path | None:
     return None
 
 
-def images_of(name: str) -> Iterator[tuple[str, Tensor]]:
+def images_of(name: str, *, leave_out: Callable[[str], None] | None = None) -> Iterator[tuple[str, Tensor]]:
     """The pictures of a set, as `folder` yields them: (name, hr) with hr (1, C, H, W).
 
     Raises: as `find` and `folder`.
     """
-    return folder(find(name))
+    return folder(find(name), leave_out=leave_out)
 
 
 def search_path() -> list[Path]:
@@ -178,7 +202,7 @@ def data_file(name: str) -> Path:
 
 
 def load_training_images(
-    data: Iterable[str], side: int, leave_out: Callable[[str], None]
+    data: Iterable[str], side: int, leave_out: Callable[[str], None], *, recursive: bool = False
 ) -> tuple[list[Tensor], list[str]]:
     """Load training pictures; also one line per source, with its name and how many pictures it gave.
 
@@ -186,9 +210,10 @@ def load_training_images(
     at a time is processed.
 
     Args:
-        data: names of sets, folders, and "packaged": the pictures that need no download.
+        data: names of sets, folders, files, and "packaged": the pictures that need no download.
         side: the least length of a picture's shorter side, in pixels.
-        leave_out: called with "file: reason" for every picture that cannot be used.
+        leave_out: called with "file: reason" for every picture that cannot be used, and for those in subfolders.
+        recursive: take those in subfolders, too.
 
     Shapes: each (1, 1 or 3, H, W), uint8.
     Raises: FileNotFoundError or ValueError for a source that is missing or has no pictures; ValueError if no picture
@@ -197,7 +222,7 @@ def load_training_images(
     pictures, lines, longest = [], [], 0
     for source in data:
         used = 0
-        for name, hr in _packaged() if source == PACKAGED else _readable(source, leave_out):
+        for name, hr in _packaged() if source == PACKAGED else _readable(source, leave_out, recursive):
             if min(hr.shape[-2:]) < side:
                 longest = max(longest, min(hr.shape[-2:]))
                 leave_out(f"{name}: {hr.shape[-1]} x {hr.shape[-2]} pixels, smaller than a patch of {side} x {side}")
@@ -211,16 +236,12 @@ def load_training_images(
     return pictures, lines
 
 
-def _readable(source: str, leave_out: Callable[[str], None]) -> Iterator[tuple[str, Tensor]]:
-    path = Path(source) if Path(source).is_dir() else find(source)
-    files = image_files(path)
-    if not files:
-        raise ValueError(f"{path}: no pictures in this folder ({', '.join(IMAGE_SUFFIXES)})")
-    for file in files:
-        try:
-            yield str(file), images.read(file)
-        except images.ImageError as error:
-            leave_out(str(error))
+def _readable(source: str, leave_out: Callable[[str], None], recursive: bool) -> Iterator[tuple[str, Tensor]]:
+    path = Path(source) if Path(source).exists() else find(source)
+    if path.is_dir() and not recursive and (missed := finder.left_out(path)) and image_files(path):
+        leave_out(f"{path}: {missed}")
+    for file in _files(path, recursive):
+        yield from ((str(file), image) for image in _read(file, leave_out))
 
 
 def _pieces(picture: Tensor, side: int) -> list[Tensor]:

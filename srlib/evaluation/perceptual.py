@@ -8,8 +8,9 @@ from torch import Tensor
 
 from srlib.inference import upscale
 from srlib.losses import perceptual
-from srlib.metrics import Protocol, SetScores
+from srlib.metrics import LeaveOut, Protocol
 from srlib.resample import resize
+from srlib.scores import SetScores
 
 PROTOCOL = Protocol("rgb", 0, 8)
 Measure = Callable[[Tensor, Tensor], Tensor]
@@ -54,6 +55,7 @@ def evaluate_perceptual(
     measure: Measure = perceptual.distance,
     name: str = perceptual.NAME,
     degrade: Callable[[Tensor], Tensor] | None = None,
+    leave_out: LeaveOut | None = None,
 ) -> PerceptualScores:
     """Degrade each hr, enlarge it with `net`, and compare sr with hr: in colour, at 8 bits, without cropping a border.
 
@@ -64,25 +66,45 @@ def evaluate_perceptual(
         measure: (sr, hr) -> (N,), such as `lpips.LPIPS()`.
         name: of the measure.
         degrade: hr -> lr, rounded to 8 bits afterwards; default bicubic `resize` by 1/scale.
+        leave_out: called with "name: reason" for a picture that the measure rejects, which is then passed over.
 
     Raises: ValueError for an empty set, and for a picture that the measure rejects, with its name.
     """
     degrade = degrade or (lambda hr: resize(hr, 1 / net.scale))
-    rows = tuple(_rows(net, images, measure, degrade))
-    if not rows:
-        raise ValueError("evaluate_perceptual got no pictures")
-    return PerceptualScores(str(PROTOCOL), rows, name)
+    return compare_perceptual(_results(net, images, degrade), measure=measure, name=name, leave_out=leave_out)
 
 
-def _rows(net: Callable, images: Iterable, measure: Measure, degrade: Callable) -> Iterator[dict]:
+def _results(net: Callable, images: Iterable, degrade: Callable) -> Iterator[tuple[str, Tensor, Tensor]]:
     for name, hr in images:
         height, width = (int(n - n % net.scale) for n in hr.shape[-2:])
         hr = PROTOCOL.convert(hr[..., :height, :width])
-        sr = upscale(net, PROTOCOL.convert(degrade(hr)), tile=None)[..., :height, :width]
-        sr = PROTOCOL.convert(sr.to(hr))
+        yield name, upscale(net, PROTOCOL.convert(degrade(hr)), tile=None)[..., :height, :width].to(hr), hr
+
+
+@torch.no_grad()
+def compare_perceptual(
+    pairs: Iterable[tuple[str, Tensor, Tensor]],
+    *,
+    measure: Measure = perceptual.distance,
+    name: str = perceptual.NAME,
+    leave_out: LeaveOut | None = None,
+) -> PerceptualScores:
+    """As `evaluate_perceptual`, for results that are there already: (name, sr, hr), both (1, C, H, W).
+
+    Raises: ValueError as `evaluate_perceptual`.
+    """
+    rows = []
+    for picture, sr, hr in pairs:
+        sr, hr = PROTOCOL.convert(sr), PROTOCOL.convert(hr)
         try:
             distance = measure(sr, hr).item()
         except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
+            if leave_out is None:
+                raise ValueError(f"{picture}: {error}") from error
+            leave_out(f"{picture}: {error}")
+            continue
         colour_shift = (sr - hr).mean((-2, -1)).abs().max().item() * 255
-        yield {"name": name, "distance": distance, "colour_shift": colour_shift}
+        rows.append({"name": picture, "distance": distance, "colour_shift": colour_shift})
+    if not rows:
+        raise ValueError("evaluate_perceptual got no pictures")
+    return PerceptualScores(str(PROTOCOL), tuple(rows), name)

@@ -1,8 +1,10 @@
 """Writing a file whole or not at all, and several files all or none."""
 
 import csv
+import hashlib
 import io
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +13,20 @@ from typing import Any
 def write(path: str | os.PathLike, content: bytes | str, *, durable: bool = False) -> None:
     """Put a file in place whole; until then, and when anything fails, an old one stays as it is.
 
+    A link is written through: it stays, and the file that it names is replaced. The permissions of an old file stay.
+
     Args:
         content: text is written as UTF-8.
         durable: wait until the bytes are on the disk, so that a power cut leaves the old or the new file, too.
 
     Raises: OSError as for writing a file.
     """
-    path = Path(path)
+    path = _target(Path(path))
     partial = _beside(path, "part")
     try:
         _put(partial, content, durable=durable)
+        if path.exists():
+            shutil.copymode(path, partial)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -37,7 +43,7 @@ def write_all(files: Mapping[str | os.PathLike, bytes | str]) -> None:
 
     Raises: OSError as for writing a file; where an old file could not be put back, it names the copy.
     """
-    contents = {Path(path): content for path, content in files.items()}
+    contents = {_target(Path(path)): content for path, content in files.items()}
     fresh = {path: _beside(path, "part") for path in contents}
     copies = {path: _beside(path, "old.part") for path in contents if path.exists()}
     try:
@@ -78,9 +84,21 @@ def _put_back(path: Path, copy: Path | None) -> bool:
     return True
 
 
+def _target(path: Path) -> Path:
+    """The file that is written: where links lead.
+
+    Raises: OSError for what is there and no file, such as a device, which must not be replaced.
+    """
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path}: is no file that can be replaced")
+    return path
+
+
 def _beside(path: Path, suffix: str) -> Path:
-    """A hidden name in the same folder, this process's own."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{suffix}")
+    """A hidden name in the same folder, this process's own; short, since names end at 255 bytes."""
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
+    return path.with_name(f".{path.name[:16]}.{digest}.{os.getpid()}.{suffix}")
 
 
 def _put(path: Path, content: bytes | str, *, durable: bool) -> None:

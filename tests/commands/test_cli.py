@@ -59,7 +59,7 @@ def test_what_stops_a_command_is_one_line(picture, fails, monkeypatch, error, me
     def stop(*arguments, **options):
         raise error
 
-    monkeypatch.setattr("srlib.commands.upscale.upscale", stop)
+    monkeypatch.setattr("srlib.commands.enlarge.upscale", stop)
     assert message in fails("upscale", picture, picture.with_name("out.png"), "--model", "bicubic")
 
 
@@ -67,7 +67,7 @@ def test_a_bug_is_no_user_error(picture, monkeypatch):
     def stop(*arguments, **options):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("srlib.commands.upscale.upscale", stop)
+    monkeypatch.setattr("srlib.commands.enlarge.upscale", stop)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["upscale", str(picture), str(picture.with_name("out.png")), "--model", "bicubic"])
 

@@ -14,6 +14,7 @@ from srlib.cli import main
 from srlib.inference import upscale
 from srlib.models.interpolators import bicubic, nearest
 from tests.conftest import PATIENCE
+from tests.io.kinds import SRGB
 
 BICUBIC = ("--model", "bicubic")
 
@@ -92,11 +93,11 @@ def test_networks_that_are_not_there(picture, shipped, fails, words, message):
 
 def test_upscale_keeps_depth_alpha_and_profile(tmp_path):
     pixels, alpha = torch.rand(1, 3, 9, 11), torch.rand(1, 1, 9, 11)
-    images.save(tmp_path / "deep.png", images.Photo(pixels, alpha, bits=16, icc=b"profile"))
+    images.save(tmp_path / "deep.png", images.Photo(pixels, alpha, bits=16, icc=SRGB))
     target = tmp_path / "out.png"
     assert main(["upscale", str(tmp_path / "deep.png"), str(target), "--model", "nearest", "--scale", "2"]) == 0
     result = images.load(target)
-    assert result.bits == 16 and result.icc == b"profile"
+    assert result.bits == 16 and result.icc == SRGB
     torch.testing.assert_close(result.pixels, nearest(2)(pixels), atol=1e-4, rtol=0)
     assert result.alpha.shape == (1, 1, 18, 22)
 
@@ -180,7 +181,7 @@ def test_folders_that_cannot_work(tmp_path, fails):
 
 # `srlib upscale` in another process that says when it is in the middle of something, and stays there.
 STOPS = {
-    "tiles": "import srlib.commands.upscale as u; u.follow = lambda bar: lambda done, total: done > 1 and stop()",
+    "tiles": "import srlib.commands.enlarge as e; e.upscale = lambda *_, progress, **__: progress(1, 2) or stop()",
     "writing": "import os; os.replace = lambda *paths: stop()",
 }
 PROGRAM = """
@@ -225,3 +226,135 @@ def test_an_interrupted_run_leaves_no_broken_file(tmp_path, trained, picture):
             assert [name for name in names if not name.startswith(".")] == ["in.png"] + ["out.png"] * older
         if older:
             assert (folder / "out.png").read_bytes() == b"an older result"
+
+
+def folder_of(path, **pictures):
+    path.mkdir()
+    for name, picture in pictures.items():
+        images.write(path / f"{name}.png", picture)
+    return path
+
+
+def test_a_network_that_gives_no_numbers_ends_with_one_line(tmp_path, trained, fails):
+    net = checkpoints.build("espcn", 3)
+    with torch.no_grad():
+        list(net.parameters())[-1][0] = float("nan")
+    checkpoints.save(net, tmp_path / "bad_x3.safetensors", {"model": "espcn", "scale": 3})
+    source = folder_of(tmp_path / "in", a=torch.rand(3, 5, 7), b=torch.rand(3, 5, 7))
+    words = ["--model", tmp_path / "bad_x3.safetensors"]
+    assert "bad_x3.safetensors gives NaN or infinity for a.png" in fails("upscale", source, tmp_path / "out", *words)
+    assert "bad_x3.safetensors gives" in fails("upscale", source / "a.png", tmp_path / "a.png", *words)
+    assert not [*tmp_path.glob("out/*")] and not (tmp_path / "a.png").exists()
+
+
+def test_after_a_break_only_what_is_missing_is_done(tmp_path, capsys):
+    source = folder_of(tmp_path / "in", a=torch.rand(3, 5, 7), b=torch.rand(3, 6, 4), c=torch.rand(1, 3, 3))
+    words = ["upscale", str(source), str(tmp_path / "out"), *BICUBIC, "--skip-existing"]
+    assert main(words) == 0 and capsys.readouterr().err == ""
+    (tmp_path / "out" / "b.png").unlink()
+    (tmp_path / "out" / "a.png").write_bytes(b"kept as it is")
+    assert main(words) == 0
+    assert capsys.readouterr().err == "srlib: skipped: 2 of 3 pictures, whose results are there\n"
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"kept as it is"
+    assert images.read(tmp_path / "out" / "b.png").shape == (1, 3, 24, 16)
+
+
+def test_formats_and_qualities(tmp_path, fails):
+    smooth = bicubic(8)(torch.rand(1, 3, 5, 7, generator=torch.Generator().manual_seed(1))).clamp(0, 1)
+    source = folder_of(tmp_path / "in", a=smooth)
+    sizes = {}
+    for quality in (20, 90):
+        words = ["--format", "jpg", "--quality", str(quality), *BICUBIC]
+        assert main(["upscale", str(source), str(tmp_path / str(quality)), *words]) == 0
+        sizes[quality] = (tmp_path / str(quality) / "a.jpg").stat().st_size
+    assert sizes[20] < sizes[90] / 2
+    assert main(["upscale", str(source / "a.png"), str(tmp_path / "b.webp"), "--quality", "20", *BICUBIC]) == 0
+    assert "--quality is for JPEG and WebP; the results are PNG" in fails(
+        "upscale", source, tmp_path / "out", "--quality", 90, *BICUBIC
+    )
+
+
+def test_pictures_under_another_formats_name_all_come_out(tmp_path):
+    source = tmp_path / "in"
+    source.mkdir()
+    alpha = images.Photo(torch.rand(1, 3, 5, 7), alpha=torch.rand(1, 1, 5, 7))
+    for name, photo in (("clear.jpg", alpha), ("deep.jpg", images.Photo(torch.rand(1, 1, 5, 7), bits=16))):
+        images.save(source / "fresh.png", photo)
+        (source / "fresh.png").rename(source / name)
+    images.write(source / "fresh.jpg", torch.rand(3, 5, 7))
+    (source / "fresh.jpg").rename(source / "jpeg.png")
+    assert main(["upscale", str(source), str(tmp_path / "out"), *BICUBIC]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["clear.png", "deep.png", "jpeg.png"]
+    assert images.load(tmp_path / "out" / "clear.png").alpha is not None
+    assert images.load(tmp_path / "out" / "deep.png").bits == 16
+
+
+def test_more_pixels_than_can_be_read_again_are_refused_before_the_work(picture, fails, monkeypatch):
+    target = picture.with_name("out.png")
+    monkeypatch.setattr("srlib.io.codecs.MAX_PIXELS", 16 * 13 * 22 - 1)
+    message = fails("upscale", picture, target, "--scale", 4, *BICUBIC)
+    assert "88 x 52 pixels" in message and "use a smaller --scale" in message and not target.exists()
+    monkeypatch.setattr("srlib.io.codecs.MAX_PIXELS", 16 * 13 * 22)
+    assert main(["upscale", str(picture), str(target), "--scale", "4", *BICUBIC]) == 0
+    assert images.read(target).shape[-2:] == (52, 88)  # what was written can be read
+
+
+def test_shards_together_do_the_whole_folder(tmp_path):
+    source = folder_of(tmp_path / "in", **{f"p{i}": torch.rand(3, 5, 4 + i) for i in range(5)})
+    for i in (2, 3, 1):
+        assert main(["upscale", str(source), str(tmp_path / "out"), "--shard", f"{i}/3", *BICUBIC]) == 0
+    assert [images.read(tmp_path / "out" / f"p{i}.png").shape[-1] for i in range(5)] == [16, 20, 24, 28, 32]
+    assert main(["upscale", str(source), str(tmp_path / "none"), "--shard", "6/6", *BICUBIC]) == 0
+
+
+def test_the_bar_counts_the_pixels_of_the_whole_folder(tmp_path, monkeypatch):
+    source = folder_of(tmp_path / "in", a=torch.rand(3, 5, 7), b=torch.rand(3, 40, 30))
+    (source / "c.png").write_bytes(b"no picture")
+    seen = []
+
+    class Bar:
+        def __init__(self, *, total, **_):
+            self.total, self.n = total, 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            seen.append((self.n, self.total))
+
+        def update(self, count):
+            assert count >= 0
+            self.n += count
+
+        def set_description_str(self, text, **_):
+            seen.append(text)
+
+        def clear(self):
+            seen.append("clear")
+
+    monkeypatch.setattr("srlib.commands.upscale.Bar", Bar)
+    monkeypatch.setattr("srlib.commands.upscale.quiet", lambda: False)
+    assert main(["upscale", str(source), str(tmp_path / "out"), "--tile", "16", *BICUBIC]) == 2
+    assert seen == ["1/3 a.png", "2/3 b.png", "3/3 c.png", "clear", (1235, 1235)]
+
+
+def test_a_full_disk_stops_a_folder_and_one_large_picture_does_not(tmp_path, monkeypatch, capsys):
+    source = folder_of(tmp_path / "in", a=torch.rand(3, 5, 7), b=torch.rand(3, 9, 9), c=torch.rand(3, 5, 7))
+
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    def large(net, lr, **options):
+        if lr.shape[-1] == 9:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")
+        return upscale(net, lr, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("srlib.io.atomic.write", full)
+        assert main(["upscale", str(source), str(tmp_path / "out"), *BICUBIC]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "a.png" in error and "No space left" in error
+    monkeypatch.setattr("srlib.commands.enlarge.upscale", large)
+    assert main(["upscale", str(source), str(tmp_path / "out"), *BICUBIC]) == 2
+    assert capsys.readouterr().err == "srlib: b.png: not enough memory; try a smaller --tile or picture\n"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]

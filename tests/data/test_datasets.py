@@ -90,6 +90,26 @@ def test_folder_errors_come_at_once_and_name_it(tmp_path):
         list(folder(tmp_path))
 
 
+def test_a_folder_with_subfolders_twins_and_damaged_files(tmp_path):
+    for name in ("x.png", "x.bmp", "sub/x.png", "sub/deep/y.jpg"):
+        put(tmp_path / name)
+    assert [name for name, _ in folder(tmp_path)] == ["x.bmp", "x.png"]
+    assert [name for name, _ in folder(tmp_path, recursive=True)] == ["sub/deep/y", "sub/x", "x.bmp", "x.png"]
+    assert [name for name, _ in folder(tmp_path / "x.bmp")] == ["x"]  # one picture is a folder of one
+    (tmp_path / "bad.png").write_text("not a picture")
+    left_out = []
+    assert [name for name, _ in folder(tmp_path, leave_out=left_out.append)] == ["x.bmp", "x.png"]
+    assert len(left_out) == 1 and "bad.png: not a picture" in left_out[0]
+
+
+def test_a_folder_in_the_layout_of_a_set_and_one_with_pictures_only_below(tmp_path):
+    put(tmp_path / "Toy" / "HR" / "a.png")
+    put(tmp_path / "Toy" / "LR" / "a.png")
+    assert [name for name, _ in folder(tmp_path / "Toy")] == ["a"]
+    with pytest.raises(ValueError, match="no pictures in this folder, but 2 pictures in subfolder Toy"):
+        folder(tmp_path)
+
+
 @pytest.mark.parametrize("inside", ["Toy/HR", "Toy", "benchmarks/Toy/HR", "train/Toy"])
 def test_sets_are_found_in_every_layout(cache, monkeypatch, tmp_path, inside):
     put(tmp_path / "data" / inside / "x.png")
@@ -193,6 +213,18 @@ def test_training_pictures_are_bytes_and_huge_ones_come_in_pieces(tmp_path, monk
     assert [tuple(p.shape[-2:]) for p in pictures] == [(16, 17), (16, 16)] * 2 + [(15, 17), (15, 16)] + [(11, 20)] * 5
     rows = [torch.cat(pictures[i : i + 2], -1) for i in (0, 2, 4)]
     assert torch.equal(torch.cat(rows, -2), numbers.to(torch.uint8))
+
+
+def test_training_pictures_in_subfolders_are_taken_or_named(tmp_path):
+    put(tmp_path / "a.png", (20, 20))
+    put(tmp_path / "more" / "b.png", (20, 20))
+    left_out = []
+    pictures, _ = datasets.load_training_images([str(tmp_path)], 11, left_out.append)
+    assert len(pictures) == 1 and left_out == [f"{tmp_path}: 1 picture in subfolder more"]
+    pictures, lines = datasets.load_training_images([str(tmp_path)], 11, print, recursive=True)
+    assert len(pictures) == 2 and lines == [f"{tmp_path}: 2 pictures"]
+    pictures, lines = datasets.load_training_images([str(tmp_path / "a.png")], 11, print)
+    assert len(pictures) == 1 and lines == [f"{tmp_path / 'a.png'}: 1 pictures"]
 
 
 def test_no_piece_is_smaller_than_a_patch(tmp_path, monkeypatch):

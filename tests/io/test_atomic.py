@@ -33,6 +33,42 @@ def test_after_a_failure_the_old_file_stays_and_no_other(tmp_path, monkeypatch, 
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("name", ["n" * 251 + ".png", "写" * 83 + ".png", os.fsdecode(b"caf\xe9" * 60)])
+def test_any_name_that_the_disk_takes_can_be_written(tmp_path, name):
+    for _ in range(2):
+        atomic.write(tmp_path / name, b"1")
+    assert os.listdir(os.fsencode(tmp_path)) == [os.fsencode(name)]
+
+
+@pytest.mark.parametrize("write", [atomic.write, lambda path, content: atomic.write_all({path: content})])
+def test_a_link_is_written_through(tmp_path, write):
+    (tmp_path / "sub").mkdir()
+    for name in ("sub/there.txt", "sub/not-yet.txt"):
+        link = tmp_path / name.replace("/", "-")
+        link.symlink_to(tmp_path / name)
+    (tmp_path / "sub" / "there.txt").write_text("old")
+    write(tmp_path / "sub-there.txt", "new")
+    write(tmp_path / "sub-not-yet.txt", "new")
+    assert [path.read_text() for path in sorted((tmp_path / "sub").iterdir())] == ["new", "new"]
+    assert all(path.is_symlink() for path in tmp_path.iterdir() if path.is_file())
+
+
+def test_a_private_file_stays_private(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    path.chmod(0o600)
+    atomic.write(path, "new")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(OSError, match="no file that can be replaced"):
+            atomic.write(path, b"1")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 def test_a_table_has_all_columns_and_leaves_out_what_a_row_lacks(tmp_path):
     path = tmp_path / "a.csv"
     atomic.write_table(path, [{"a": 1, "b": "x, y"}, {"c": 2.5, "a": 3}])
@@ -119,7 +155,7 @@ def test_an_old_file_that_cannot_be_put_back_is_kept_and_named(tmp_path, three, 
     broken.calls = 0
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", broken)
-        with pytest.raises(OSError, match=r"could not put back .*\.a\.bin\.\d+\.old\.part -> .*a\.bin$"):
+        with pytest.raises(OSError, match=r"could not put back .*\.a\.bin\.\w+\.\d+\.old\.part -> .*a\.bin$"):
             atomic.write_all(three)
     (copy,) = tmp_path.rglob("*.part")
     assert copy.read_bytes() == b"old a" and (tmp_path / "sub" / "c.csv").read_bytes() == b"old c\r\n"
