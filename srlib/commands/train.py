@@ -35,6 +35,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         metavar="DIR",
         help="folders, sets, or 'packaged'; ROLE=DIR where a recipe has several (default: the recipe's sets)",
     )
+    command.add_argument("--recursive", action="store_true", help="take the pictures in subfolders of --data, too")
     command.add_argument(
         "--lr",
         nargs="+",

@@ -36,34 +36,33 @@ def training_pictures(
     pictures, lines = {}, {}
     for role, sources in _sources(options.data, recipe).items():
         try:
-            pictures[role], lines[role] = datasets.load_training_images(sources, recipe.sides[role], _leave_out)
+            pictures[role], lines[role] = datasets.load_training_images(
+                sources, recipe.sides[role], _leave_out, recursive=options.recursive
+            )
         except PicturesTooSmall as error:
             raise UsageError(f"{error}{_smaller(error.side, recipe, net)}") from error
     return pictures, lines
 
 
 def validation_pictures(words: list[str] | None, net: nn.Module) -> dict[str, Pictures]:
-    """What is scored, during training the first: a folder or a set of that name, then the benchmark sets.
+    """What is scored, during training the first: a folder, a file or a set of that name, then the benchmark sets.
 
     Args:
         words: one: of hr, from which lr is made; two: of hr and of the lr that belongs to it.
 
-    Raises: UsageError for more words, for a file, for pairs where the network has several scales, and for a picture
+    Raises: UsageError for more words, for pairs where the network has several scales, and for a picture
         too small to be scored; as `datasets.folder` for a folder, `datasets.find` for a set and `read_pairs` for two;
         ImageError for a picture that cannot be read.
     """
     if words is None:
         return sets_here()
     name, *lr = words
-    for word in words:
-        if Path(word).is_file():
-            raise UsageError(f"--validate {word}: is a file; give the folder it lies in, or the name of a set")
     if len(lr) > 1 or (lr and hasattr(net, "scales")):
         raise UsageError("--validate takes a folder of hr, or that and the folder of its lr for a network of one scale")
     if lr:
         pictures = read_pairs(lr[0], name, scale=net.scale)
     else:
-        pictures = list(datasets.folder(name) if Path(name).is_dir() else datasets.images_of(name))
+        pictures = list(datasets.folder(name) if Path(name).exists() else datasets.images_of(name))
     scale = max(getattr(net, "scales", (net.scale,)))
     side = -(-(WINDOW + 2 * scale) // scale) * scale
     for title, hr, *_ in pictures:

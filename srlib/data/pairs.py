@@ -6,7 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from srlib import images
-from srlib.data.datasets import PIECE, find, image_files
+from srlib.data.datasets import PIECE, find
+from srlib.io import finder
 
 
 def load_pairs(
@@ -63,12 +64,12 @@ def _files(source: str) -> dict[str, Path]:
     """The pictures of a folder or a set by their names without suffix."""
     path = Path(source) if Path(source).is_dir() else find(source)
     found: dict[str, Path] = {}
-    for file in image_files(path):
+    for file in finder.pictures(path):
         if file.stem in found:
             raise ValueError(f"{file}: has the name of {found[file.stem].name}; among pairs it means one picture")
         found[file.stem] = file
     if not found:
-        raise ValueError(f"{path}: no pictures in this folder")
+        raise ValueError(f"{path}: no pictures in this folder, nor in its subfolder HR")
     return found
 
 

@@ -273,7 +273,6 @@ def test_own_pairs(pictures, tmp_path, capsys):
         (["--validate", "Set99"], "the set Set99 is not on this machine"),
         (["--start", "srcnn"], "nothing in it fits ESPCN"),
         (["--start", "edsr_large"], "no trained network 'edsr_large'; shipped: "),
-        (["--validate", "file"], "--validate file: is a file; give the folder"),
         (["--out", "file"], "file: is a file; give another folder with --out"),
     ],
 )
@@ -315,3 +314,15 @@ def test_fewer_steps_than_are_done_says_what_to_do(pictures, tmp_path, capsys):
     fewer = [*options(pictures, tmp_path, "--batch", "2", "--resume"), "--steps", "3"]
     assert main(fewer) == 2
     assert "is at step 4, beyond steps=3; give --steps 4 or more, or begin another run" in capsys.readouterr().err
+
+
+def test_subfolders_are_named_and_taken_when_asked_for(pictures, tmp_path, capsys):
+    (pictures / "deeper" / "still").mkdir(parents=True)
+    (pictures / "grey.png").rename(pictures / "deeper" / "still" / "grey.png")
+    assert main(options(pictures, tmp_path, "--batch", "2")) == 0
+    out, err = capsys.readouterr()
+    assert "pictures: 1 pictures" in out and "left out: " in err and "1 picture in subfolder deeper" in err
+    again = options(pictures, tmp_path, "--batch", "2", "--recursive")
+    again[again.index("--out") + 1] = str(tmp_path / "all")
+    assert main(again) == 0
+    assert "pictures: 2 pictures" in capsys.readouterr().out
