@@ -87,6 +87,20 @@ def johnson_pixel(scale: int) -> Recipe:
     return _ours("johnson_pixel", (scale,), 24, 8_000, 4, 3e-3)
 
 
+def johnson_pixel_settled(scale: int) -> Recipe:
+    """Johnson's network with L1, some time more: flat colours among the patches, batch norm as it is used."""
+    return supervised_recipe(
+        "johnson_pixel",
+        (scale,),
+        TrainConfig(3_000, batch=4, max_grad_norm=1.0),
+        lr_size=24,
+        make=partial(Muon, lr=5e-4),
+        start="johnson_pixel",
+        flats=0.15,
+        held=True,
+    )
+
+
 def johnson(scale: int) -> Recipe:
     """The same network, from those weights, with features in place of pixels."""
     return supervised_recipe(
@@ -97,6 +111,8 @@ def johnson(scale: int) -> Recipe:
         make=partial(Adam, lr=3e-4, betas=(0.9, 0.999), fused=True),
         loss=johnson_content,
         start="johnson_pixel",
+        flats=0.15,
+        held=True,
     )
 
 
