@@ -89,15 +89,9 @@ CATALOGUE: dict[str, Entry] = {
         "MDSR", edsr.mdsr, _small(edsr.MDSR, blocks=2, width=16), joint=True, tint=Colours(flat=6, grey=13, ends=1.5)
     ),
     "johnson_pixel": Entry(
-        "Johnson, pixel loss", johnson.johnson_small, _JOHNSON, tint=Colours(flat=38, grey=18, ends=14)
+        "Johnson, pixel loss", johnson.johnson_small, _JOHNSON, tint=Colours(flat=6, grey=13, ends=1.5)
     ),
-    "johnson": Entry(
-        "Johnson, feature loss",
-        johnson.johnson_small,
-        _JOHNSON,
-        kind="textured",
-        tint=Colours(flat=35, grey=33, ends=17),
-    ),
+    "johnson": Entry("Johnson, feature loss", johnson.johnson_small, _JOHNSON, kind="textured"),
     "srgan": Entry("SRGAN", srgan.srresnet, _SRRESNET, kind="textured", tint=Colours(flat=24, grey=24, ends=5)),
     "rrdbnet": Entry("RRDBNet", esrgan.rrdbnet, _RRDB),
     "rrdb_psnr_small": Entry("RRDB-small, L1", esrgan.rrdb_small, _RRDB),
