@@ -10,6 +10,14 @@ from srlib.degradations import Blur, gaussian_kernel
 from srlib.frequency import hann
 from srlib.warp import rigid
 
+# Mean squares of the gradient, across the weaker direction over across the stronger one. Of 1,486 crops of 64² pixels
+# of the packaged photographs none has less than 0.002; stripes with noise of 5/255 have 0.0008.
+APERTURE = 1e-3
+# Of 3,825 pairs of packaged photographs of two scenes, in frames of 24² to 128² pixels with noise of 2 to 15/255, two
+# have more; of 743 frames registered within half a pixel seven have less, noisy ones of a low contrast.
+SURE = 0.1
+_PATCH = 25  # pixels whose gradients say about the same, after a blur of one pixel
+
 
 def phase_correlation(reference: Tensor, moved: Tensor, *, upsample: int = 100, window: bool = True) -> Tensor:
     """The shift (down, right) in pixels from `reference` to `moved` (Guizar-Sicairos et al., Optics Letters 2008).
@@ -70,27 +78,26 @@ def lucas_kanade(
 
     Shapes: (..., H, W) twice; leading dimensions are averaged first -> (2,) or (3,) float64: down, right in pixels,
         then anticlockwise degrees.
-    Raises: as `phase_correlation`; ValueError for pictures that hardly overlap after the shift.
+    Raises: as `phase_correlation`; ValueError for pictures that hardly overlap after the shift, and for a reference
+        that a shift along some direction leaves as it is: stripes, or one straight edge (the aperture problem). With
+        `turn`, also for one that a turn leaves as it is, such as rings.
     Differs from the paper: the gradient is that of the reference throughout; the border is excluded.
     """
+    a, b = _blurred(reference, moved, blur)
+    _check_detail(a)
     begin = phase_correlation(reference, moved) if start is None else start.double()
     motion = F.pad(begin, (0, 3 - len(begin)))
-    a, b = (_plane(image) for image in (reference, moved))
-    if a.shape != b.shape:
-        raise ValueError(f"the two pictures must have the same size, got {tuple(a.shape)} and {tuple(b.shape)}")
-    if blur > 0:
-        a, b = (Blur(gaussian_kernel(blur))(image) for image in (a, b))
     height, width = a.shape
-    margin = math.ceil(motion[:2].abs().max().item()) + 3
-    if min(height, width) < 2 * margin + 8:
-        raise ValueError(f"{height} x {width} pixels overlap too little after a shift of {motion[:2].tolist()} pixels")
-    inside = (slice(margin, -margin),) * 2
+    inside = _inside(a, motion)
     down, right = torch.gradient(a)
     rows = torch.arange(height, dtype=torch.float64)[:, None] - (height - 1) / 2
     columns = torch.arange(width, dtype=torch.float64) - (width - 1) / 2
     around = (right * rows - down * columns) * math.pi / 180  # how a pixel changes per degree
     slopes = torch.stack([plane[inside].flatten() for plane in (down, right, around)[: 2 + turn]])
     hessian = slopes @ slopes.T
+    unit = torch.tensor([1.0, 1.0, 180 / math.pi / math.hypot(height, width)][: 2 + turn], dtype=torch.float64)
+    if turn and _weakest(unit[:, None] * hessian * unit) < APERTURE:  # the turn that moves the corners by half a pixel
+        raise ValueError("a turn of this picture looks like a shift, or like nothing at all; register it without turn")
     for _ in range(steps):
         back = rigid(b[None, None], motion[0], motion[1], motion[2], inverse=True)[0, 0]
         change = torch.linalg.solve(hessian, slopes @ (a - back)[inside].flatten())
@@ -101,19 +108,87 @@ def lucas_kanade(
     return motion[: 2 + turn]
 
 
-def register(frames: Tensor, *, blur: float = 1.0) -> Tensor:
+def confidence(reference: Tensor, moved: Tensor, shift: Tensor, *, blur: float = 1.0) -> float:
+    """How sure it is that two pictures agree once `moved` is moved back, from −1 to 1.
+
+    It is the correlation of their gradients, less three times its standard error: edges must lie on edges, rise to the
+    same side, and be many enough. 1: equal but for brightness and contrast. 0 and less: nothing to do with each other.
+    Noise lowers it, and so does a part that differs. A pattern that repeats has several right answers; it is as high
+    for each of them.
+
+    Args:
+        shift: (down, right) from `reference` to `moved`, in pixels.
+        blur: as for `lucas_kanade`.
+
+    Shapes: (..., H, W) twice; leading dimensions are averaged first.
+    Raises: ValueError for pictures of different sizes, without contrast, or with NaN or infinite values, and for those
+        that hardly overlap after the shift.
+    """
+    a, b = _blurred(reference, moved, blur)
+    inside = _inside(a, shift)
+    back = rigid(b[None, None], shift[0], shift[1], inverse=True)[0, 0]
+    first, second = (torch.stack([slope[inside] for slope in torch.gradient(plane)]).flatten() for plane in (a, back))
+    same = (first @ second / (first.norm() * second.norm()).clamp_min(1e-30)).item()
+    return same - 3 * (1 - same**2) / math.sqrt(len(first) / 2 / _PATCH)
+
+
+def register(frames: Tensor, *, blur: float = 1.0, least: float | None = SURE) -> Tensor:
     """The shift of every frame relative to the first: phase correlation, then Lucas–Kanade.
 
+    Args:
+        blur: as for `lucas_kanade`.
+        least: the `confidence` below which a frame is refused, as one of another scene; None: none is.
+
     Shapes: (K, C, h, w) -> (K, 2) float64, down and right in pixels; the first is zero.
-    Raises: ValueError for a frame that cannot be registered; the message names it.
+    Raises: ValueError for a frame that cannot be registered, or that shows another scene; the message names it.
     """
     shifts = [torch.zeros(2, dtype=torch.float64)]
     for k in range(1, len(frames)):
         try:
             shifts.append(lucas_kanade(frames[0], frames[k], blur=blur))
+            sure = confidence(frames[0], frames[k], shifts[-1], blur=blur)
         except ValueError as error:
             raise ValueError(f"frame {k}: {error}") from error
+        if least is not None and sure < least:
+            raise ValueError(
+                f"frame {k}: does not show the scene of frame 0, or too noisily: a confidence of {sure:.2f} is below "
+                f"{least:g}; leave it out, or pass least=None"
+            )
     return torch.stack(shifts)
+
+
+def _blurred(reference: Tensor, moved: Tensor, blur: float) -> tuple[Tensor, Tensor]:
+    """Both as planes of one size, smoothed."""
+    a, b = (_plane(image) for image in (reference, moved))
+    if a.shape != b.shape:
+        raise ValueError(f"the two pictures must have the same size, got {tuple(a.shape)} and {tuple(b.shape)}")
+    return tuple(Blur(gaussian_kernel(blur))(image) for image in (a, b)) if blur > 0 else (a, b)
+
+
+def _inside(plane: Tensor, shift: Tensor) -> tuple[slice, slice]:
+    """What both pictures show after a shift, without the border."""
+    margin = math.ceil(shift[:2].abs().max().item()) + 3
+    height, width = plane.shape
+    if min(height, width) < 2 * margin + 8:
+        raise ValueError(f"{height} x {width} pixels overlap too little after a shift of {shift[:2].tolist()} pixels")
+    return (slice(margin, -margin),) * 2
+
+
+def _check_detail(plane: Tensor) -> None:
+    """Refuse a picture that looks the same after a shift along some direction."""
+    inside = _inside(plane, torch.zeros(2))
+    slopes = torch.stack([slope[inside].flatten() for slope in torch.gradient(plane)])
+    if _weakest(slopes @ slopes.T) < APERTURE:
+        raise ValueError(
+            "the picture has detail across one direction only, such as stripes or one straight edge; how far it moved "
+            "along them cannot be seen"
+        )
+
+
+def _weakest(squares: Tensor) -> float:
+    """The least eigenvalue over the largest."""
+    values = torch.linalg.eigvalsh(squares)
+    return (values[0] / values[-1].clamp_min(1e-30)).item()
 
 
 def _plane(image: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from srlib import checkpoints
 from srlib.evaluation.benchmark import read
+from srlib.models.catalogue import CATALOGUE
 from srlib.models.interpolators import INTERPOLATORS
 
 Scores = dict[str, float]  # set -> PSNR in dB
@@ -36,6 +37,12 @@ def run(options: argparse.Namespace) -> int:
         print("  ".join([first.ljust(widths[0]), *(text.rjust(n) for text, n in zip(others, widths[1:], strict=True))]))
     protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
     print(f"PSNR under: {protocols}. Interpolators take any scale.")
+    for name in dict.fromkeys(name for name, _, _ in _networks()):
+        if tint := CATALOGUE[name].tint:
+            print(
+                f"{name} tints: flat colours by up to {tint.flat:g}/255, white and black by up to {tint.ends:g}; in a "
+                f"grey picture, the channels differ by up to {tint.grey:g}."
+            )
     return 0
 
 
@@ -48,7 +55,7 @@ def _networks() -> Iterator[tuple[str, str, dict]]:
 
 
 def _columns(scores: Scores, sets: list[str]) -> list[str]:
-    return [f"{scores[name]:.2f}" if name in scores else "–" for name in sets]
+    return ["–" if scores.get(name) is None else f"{scores[name]:.2f}" for name in sets]
 
 
 def _training(card: dict) -> tuple[str, str]:

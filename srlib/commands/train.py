@@ -1,23 +1,25 @@
 """`srlib train`: train a network by a recipe, on your own pictures or the recipe's sets."""
 
 import argparse
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from srlib import checkpoints
-from srlib.commands.arguments import above_zero, device, positive, quiet
+from torch import Tensor
+
+from srlib.commands.arguments import UsageError, above_zero, device, positive, quiet
 from srlib.commands.progress import Bar
-from srlib.data import datasets
-from srlib.evaluation.benchmark import sets_here
+from srlib.commands.training_data import training_pictures, validation_pictures
+from srlib.data.sources import given, with_patches
 from srlib.recipes.table import RECIPES, find
 from srlib.training.fit import fit
+from srlib.training.note import check_free
 from srlib.training.recipe import Recipe
-from srlib.training.run import PRECISIONS
+from srlib.training.run import PRECISIONS, Run
 from srlib.training.start_size import sized_as
-from srlib.training.warm_start import warm_start
+from srlib.training.warm_start import find_start, warm_start
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -35,9 +37,31 @@ def add(commands: argparse._SubParsersAction) -> None:
         metavar="DIR",
         help="folders, sets, or 'packaged'; ROLE=DIR where a recipe has several (default: the recipe's sets)",
     )
+    command.add_argument("--recursive", action="store_true", help="take the pictures in subfolders of --data, too")
+    command.add_argument(
+        "--lr",
+        nargs="+",
+        metavar="DIR",
+        help="own pairs, as from real cameras: folders with the lr of the pictures in --data, under the same names",
+    )
+    command.add_argument(
+        "--patch", type=positive, metavar="N", help="side of a patch in lr pixels (default: the recipe's)"
+    )
+    command.add_argument(
+        "--validate",
+        nargs="+",
+        metavar="DIR",
+        help="folder or set to score during training, and the folder of its lr if it has one (default: Set5, if here)",
+    )
     command.add_argument("--out", metavar="DIR", type=Path, help="run folder (default: runs/RECIPE_xSCALE)")
-    command.add_argument("--resume", action="store_true", help="continue the run in that folder, bit for bit")
-    command.add_argument("--start", metavar="MODEL", help="checkpoint to take initial weights from, where they fit")
+    command.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue the run in that folder, bit for bit; more --steps: from there at the rate of the longer run",
+    )
+    command.add_argument(
+        "--start", metavar="MODEL", help="shipped network or checkpoint to take initial weights from, where they fit"
+    )
     command.add_argument("--minutes", type=above_zero, help="stop after so long, with everything saved for --resume")
     command.add_argument("--batch", type=positive, help="samples in a batch (default: the recipe's)")
     command.add_argument("--precision", choices=PRECISIONS, help="of the matrix products (default: the recipe's)")
@@ -51,22 +75,31 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train and return the exit status."""
+    """Train and return the exit status. What is wrong with the words is said before any work, and leaves nothing.
+
+    Raises: UsageError for patches that do not suit the recipe; as `fit`, `training_pictures` and `validation_pictures`
+        for the rest.
+    """
     deadline = Deadline(options.minutes) if options.minutes else None
     recipe = _recipe(options)
+    folder = options.out or Path("runs", recipe.name)
+    check_free(folder, options.resume)
     start = {"g": options.start} if options.start else dict(recipe.start or {})
-    sized = {name: sized_as(recipe.nets[name], checkpoints.locate(model)) for name, model in start.items()}
-    recipe = replace(recipe, nets=dict(recipe.nets) | sized)
     nets = recipe.build()  # report a wrong scale, a bad start and missing weights before reading any pictures
-    for name, model in start.items():
-        warm_start(nets[name], checkpoints.locate(model))
+    begun = {name: find_start(model, getattr(nets[name], "scale", None)) for name, model in start.items()}
+    sized = dict(recipe.nets) | {name: sized_as(recipe.nets[name], path) for name, path in begun.items()}
+    if sized != dict(recipe.nets):
+        recipe = replace(recipe, nets=sized)
+        nets = recipe.build()
+    for name, path in begun.items():
+        warm_start(nets[name], path)
     for phase in recipe.phases:
         phase.step()
-    folder = options.out or Path("runs", recipe.name)
-    pictures, lines = {}, {}
-    for role, sources in _sources(options.data, recipe).items():
-        pictures[role], lines[role] = datasets.load_training_images(sources, recipe.sides[role], _leave_out)
-    sets = sets_here()
+    net = recipe.deploy(nets)
+    sets = validation_pictures(options.validate, net)
+    pictures, lines = training_pictures(options, recipe, net)
+    if options.patch:
+        _try(recipe, pictures, options)
     told = "; ".join(line for role in lines.values() for line in role)
     print(f"{recipe.name} on {told}, scored on {next(iter(sets))}, in {folder}")
     with Bar(total=recipe.steps, unit="step", disable=quiet()) as bar:
@@ -102,6 +135,10 @@ class Deadline:
 def _recipe(options: argparse.Namespace) -> Recipe:
     """The recipe, with the changes from the command line."""
     recipe = find(options.recipe, options.scale).with_config(seed=options.seed)
+    if options.patch:
+        recipe = recipe.with_streams(partial(with_patches, lr_size=options.patch))
+    if options.lr:
+        recipe = recipe.with_streams(given)
     changed = ("steps", "batch", "precision", "max_grad_norm")
     recipe = recipe.with_config(**{key: getattr(options, key) for key in changed if getattr(options, key) is not None})
     every = options.every or max(1, recipe.phases[-1].config.steps // 20)
@@ -109,30 +146,18 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     return recipe if options.learning_rate is None else recipe.with_lr(options.learning_rate)
 
 
-def _sources(words: list[str] | None, recipe: Recipe) -> dict[str, list[str]]:
-    """The sources of each role's pictures, from SOURCE or ROLE=SOURCE; by default the recipe's sets."""
-    named: dict[str, list[str]] = {}
-    for word in words or ():
-        role, equals, source = word.partition("=")
-        role, source = (role, source) if equals and role in recipe.sides else (next(iter(recipe.sides)), word)
-        named.setdefault(role, []).append(source)
-    return {role: named.get(role) or _present(recipe.data.get(role, ())) for role in recipe.sides}
-
-
-def _present(names: tuple[str, ...]) -> list[str]:
-    """The sets of a recipe that are on this machine, or else the packaged pictures."""
-    present = [name for name in names if datasets.find_in(datasets.search_path(), name)]
-    missing = [name for name in names if name not in present]
-    if missing:
-        print(
-            f"not on this machine: {', '.join(missing)}; using {', '.join(present) or 'the packaged pictures'}",
-            file=sys.stderr,
-        )
-    return present or [datasets.PACKAGED]
-
-
-def _leave_out(reason: str) -> None:
-    print(f"left out: {reason}", file=sys.stderr)
+def _try(recipe: Recipe, pictures: dict[str, Sequence[Tensor]], options: argparse.Namespace) -> None:
+    """One update of each phase, on a batch of two from one picture of each role: do patches of this size go through?"""
+    few = {role: found[:1] for role, found in pictures.items()}
+    for phase in recipe.phases:
+        run = Run(phase.config.precision, phase.config.max_grad_norm, options.device)
+        nets = {name: run.place(net) for name, net in recipe.build().items()}
+        opts = {name: optim.build(nets) for name, optim in phase.optims.items()}
+        batch = phase.stream(few, seed=0, batch=2).batch(range(2), run.device)
+        try:
+            phase.step()(nets, opts, batch, run)
+        except (ValueError, RuntimeError) as error:  # of a layer or a loss that is wider than the patch
+            raise UsageError(f"--patch {options.patch} does not suit {recipe.name}: {error}") from error
 
 
 def _follow(bar: Bar, name: str) -> Callable[[dict[str, float]], None]:

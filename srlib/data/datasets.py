@@ -11,6 +11,7 @@ from torch import Tensor
 import srlib
 from srlib import images
 from srlib.data.dead_leaves import DeadLeaves
+from srlib.data.patches import PicturesTooSmall
 from srlib.io import finder
 
 try:
@@ -216,20 +217,22 @@ def load_training_images(
 
     Shapes: each (1, 1 or 3, H, W), uint8.
     Raises: FileNotFoundError or ValueError for a source that is missing or has no pictures; ValueError if no picture
-        can be used.
+        can be used; PicturesTooSmall if that is since all are too small.
     """
-    pictures, lines = [], []
+    pictures, lines, longest = [], [], 0
     for source in data:
         used = 0
         for name, hr in _packaged() if source == PACKAGED else _readable(source, leave_out, recursive):
             if min(hr.shape[-2:]) < side:
+                longest = max(longest, min(hr.shape[-2:]))
                 leave_out(f"{name}: {hr.shape[-1]} x {hr.shape[-2]} pixels, smaller than a patch of {side} x {side}")
             else:
                 used += 1
                 pictures += _pieces(images.to_uint8(hr), side)
         lines.append(f"{source}: {used} pictures")
     if not pictures:
-        raise ValueError(f"no usable picture of at least {side} x {side} pixels in {', '.join(data)}")
+        message = f"no usable picture of at least {side} x {side} pixels in {', '.join(data)}"
+        raise PicturesTooSmall(message, longest) if longest else ValueError(message)
     return pictures, lines
 
 

@@ -7,6 +7,14 @@ from torch import Tensor
 from srlib import images
 
 
+class PicturesTooSmall(ValueError):
+    """No picture is as large as a patch; `side` is the length of the longest shorter side."""
+
+    def __init__(self, message: str, side: int) -> None:
+        super().__init__(message)
+        self.side = side
+
+
 def as_hr(picture: Tensor, channels: int = 3) -> Tensor:
     """A training picture as floats with the given number of channels: 3, or 1 for its luma.
 

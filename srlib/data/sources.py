@@ -1,10 +1,12 @@
 """What a recipe says of its data: objects that make a phase's stream from the pictures of each role."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
+from srlib.data.flats import WithFlats
 from srlib.data.patches import as_hr
 from srlib.data.streams import AlignedStream, Degrade, DegradedStream, PatchStream, RoundRobin, Unpaired, patches
 from srlib.resample import resize
@@ -35,6 +37,63 @@ class Pairs:
             for scale in self.scales
         ]
         return streams[0] if len(streams) == 1 else RoundRobin(streams, batch=batch)
+
+
+@dataclass(frozen=True)
+class GivenPairs:
+    """Pairs that exist, such as photographs of a scene with two lenses: the k-th of "lr" belongs to the k-th of "hr".
+
+    Args:
+        lr_size: side of a patch in lr pixels.
+        channels: 3 for RGB, 1 for luma.
+        symmetries: turn and flip patches at random; the blur of a camera has a direction, and so has a shift that was
+            left between the two.
+    """
+
+    scale: int
+    lr_size: int
+    channels: int = 3
+    symmetries: bool = False
+
+    @property
+    def sides(self) -> dict[str, int]:
+        return {"hr": self.lr_size * self.scale, "lr": self.lr_size}
+
+    def __call__(self, pictures: Pictures, *, seed: int, batch: int) -> AlignedStream:
+        layers = zip(pictures["lr"], pictures["hr"], strict=True)
+        return AlignedStream(
+            ((as_hr(lr, self.channels), as_hr(hr, self.channels)) for lr, hr in layers),
+            size=self.lr_size,
+            scales=(1, self.scale),
+            seed=seed,
+            symmetries=self.symmetries,
+        )
+
+
+def with_patches(source: Any, lr_size: int) -> Any:
+    """The same source with patches of another side, in lr pixels.
+
+    Raises: ValueError for a source whose patches are not counted in lr pixels.
+    """
+    if isinstance(source, WithFlats):
+        return replace(source, source=with_patches(source.source, lr_size))
+    if not hasattr(source, "lr_size"):
+        raise ValueError(f"the patches of {type(source).__name__} have no side in lr pixels that could be changed")
+    return replace(source, lr_size=lr_size)
+
+
+def given(source: Any) -> GivenPairs:
+    """In place of pairs that are made by downscaling, pairs that exist; flat colours among them stay away.
+
+    Raises: ValueError for a source of something else, and for pairs of several scales.
+    """
+    source = source.source if isinstance(source, WithFlats) else source
+    if not isinstance(source, Pairs):
+        raise ValueError(f"{type(source).__name__} does not learn from pairs of lr and hr, which are given here")
+    if len(source.scales) > 1:
+        scales = ", ×".join(map(str, source.scales))
+        raise ValueError(f"given pairs have one scale, and this network learns ×{scales} together; take another recipe")
+    return GivenPairs(source.scales[0], source.lr_size, source.channels)
 
 
 @dataclass(frozen=True)

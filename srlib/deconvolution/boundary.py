@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 BOUNDARIES = ("symmetric", "taper", "periodic")
+_LEAK = 2e-3  # how far from one a kernel may sum: half a step of 8 bits in white
 
 
 def transfer(kernel: Tensor, size: tuple[int, int]) -> Tensor:
@@ -51,10 +52,10 @@ def edge_taper(image: Tensor, kernel: Tensor) -> Tensor:
     `edgetaper`, which rejects kernels larger than half the picture; here their β overlap.
 
     Shapes: (..., H, W) -> (..., H, W).
-    Raises: as `check`.
+    Raises: as `check_kernel`.
     """
-    check(image, kernel)
-    kernel = kernel.double() / kernel.double().sum()
+    check_kernel(image, kernel)
+    kernel = kernel.double()
     blurred = convolve(image, transfer(kernel, image.shape[-2:]))
     rows, columns = (_taper(kernel.sum(1 - dim), n).to(image) for dim, n in enumerate(image.shape[-2:]))
     return blurred + rows[:, None] * columns * (image - blurred)
@@ -101,11 +102,11 @@ def periodic(image: Tensor, kernel: Tensor, boundary: str = "symmetric") -> Tens
             `edge_taper`, "periodic" changes nothing, for a blur that did wrap around.
 
     Shapes: (..., H, W) -> (..., H + rows, W + columns).
-    Raises: ValueError for an unknown boundary; as `check` for the rest.
+    Raises: ValueError for an unknown boundary; as `check_kernel` for the rest.
     """
     if boundary not in BOUNDARIES:
         raise ValueError(f"boundary must be {', '.join(BOUNDARIES[:-1])} or {BOUNDARIES[-1]}, got {boundary!r}")
-    check(image, kernel)
+    check_kernel(image, kernel)
     if boundary == "taper":
         return edge_taper(image, kernel)
     if boundary == "symmetric":
@@ -149,19 +150,23 @@ def check_image(image: Tensor) -> None:
         raise ValueError("the picture has NaN or infinite values; replace them first, e.g. with torch.nan_to_num")
 
 
-def check(image: Tensor, kernel: Tensor) -> None:
+def check_kernel(image: Tensor, kernel: Tensor) -> None:
     """Check a picture as `check_image`, and that the kernel can be undone.
 
     Shapes: image (..., H, W), kernel (kh, kw).
     Raises: as `check_image`; ValueError for a kernel that is not two-dimensional, is larger than the picture, has NaN
-        or infinite values, or sums to zero.
+        or infinite values, or does not sum to one: the picture would become darker or brighter.
     """
     check_image(image)
     _check_size(kernel, image.shape[-2:])
-    if not kernel.isfinite().all():
+    taps = kernel.detach().double()
+    if not taps.isfinite().all():
         raise ValueError("the kernel has NaN or infinite values; was it divided by a sum of zero?")
-    if kernel.sum().abs() <= 1e-6 * kernel.abs().sum():
+    total = taps.sum().item()
+    if abs(total) <= 1e-6 * taps.abs().sum():
         raise ValueError("the kernel sums to zero, which leaves no brightness to restore; a blur sums to one")
+    if abs(total - 1) > _LEAK:
+        raise ValueError(f"the kernel sums to {total:.4g}, a blur to one; divide it by its sum: kernel / kernel.sum()")
 
 
 def _check_size(kernel: Tensor, size: tuple[int, int]) -> None:

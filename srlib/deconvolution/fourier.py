@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from srlib.deconvolution.boundary import (
-    check,
     check_image,
+    check_kernel,
     convolve,
     laplacian,
     periodic,
@@ -45,8 +45,8 @@ def tikhonov(
         boundary: see `periodic`.
 
     Shapes: image (..., H, W) in [0, 1], kernel (kh, kw) -> (..., H, W), not clamped.
-    Raises: TypeError for an integer picture; ValueError for NaN, a kernel that sums to zero or is larger than the
-        picture, an unknown penalty or boundary, a negative weight.
+    Raises: TypeError for an integer picture; ValueError for NaN, a kernel that does not sum to one or is larger than
+        the picture, an unknown penalty or boundary, a negative weight.
     Differs from the paper: Hunt searches for the weight whose residual is as large as the noise; here it is given. With
         "periodic" and the Laplacian, this equals `skimage.restoration.wiener`, whose `balance` is the weight.
     """
@@ -89,10 +89,10 @@ def power_law(image: Tensor, kernel: Tensor, noise: float | Tensor) -> PowerLaw:
         noise: σ in [0, 1], one number or one per plane (...,), as `estimate_noise` returns it.
 
     Shapes: (..., H, W) -> amplitude and exponent (..., 1, 1), float64.
-    Raises: as `boundary.check`.
+    Raises: as `boundary.check_kernel`.
     Differs from the paper: Field studies sharp pictures without noise.
     """
-    check(image, kernel)
+    check_kernel(image, kernel)
     height, width = image.shape[-2:]
     padded = F.pad(kernel.double(), (0, width - kernel.shape[1], 0, height - kernel.shape[0]))
     h2 = radial_profile(power_spectrum(padded, window=False) * height * width)[1].to(image.device)

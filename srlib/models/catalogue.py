@@ -23,6 +23,24 @@ class Small:
 
 
 @dataclass(frozen=True)
+class Colours:
+    """How far a trained network may leave colours, in 255ths; the tests hold every shipped one to it.
+
+    Args:
+        flat: what a channel of a flat colour may change by, at any of the corners of the cube and between them.
+        grey: by how much the channels of a grey picture stored as RGB may differ.
+        ends: what white and black may change by.
+    """
+
+    flat: float
+    grey: float
+    ends: float
+
+
+TRUE, TEXTURED = Colours(6, 8, 1.5), Colours(12, 24, 5)
+
+
+@dataclass(frozen=True)
 class Entry:
     """A network: how to build it, and how to describe it in lists.
 
@@ -37,6 +55,7 @@ class Entry:
         frames: of its clips; 1 for single pictures.
         joint: one checkpoint serves all scales.
         licence: of weights that are not ours.
+        tint: where the shipped weights leave colours further than their kind should: how far. `srlib models` says it.
     """
 
     label: str
@@ -48,6 +67,12 @@ class Entry:
     frames: int = 1
     joint: bool = False
     licence: str | None = None
+    tint: Colours | None = None
+
+    @property
+    def colours(self) -> Colours:
+        """What its colours are held to."""
+        return self.tint or (TEXTURED if self.kind == "textured" else TRUE)
 
     @property
     def network(self) -> Callable[..., nn.Module]:
@@ -76,10 +101,14 @@ CATALOGUE: dict[str, Entry] = {
     "edsr_small": Entry("EDSR-small", edsr.edsr_small, _small(edsr.EDSR, blocks=2, width=16, tail="light")),
     "edsr_baseline": Entry("EDSR-baseline", edsr.edsr_baseline, _EDSR),
     "edsr": Entry("EDSR", edsr.edsr, _EDSR),
-    "mdsr": Entry("MDSR", edsr.mdsr, _small(edsr.MDSR, blocks=2, width=16), joint=True),
-    "johnson_pixel": Entry("Johnson, pixel loss", johnson.johnson_small, _JOHNSON),
+    "mdsr": Entry(
+        "MDSR", edsr.mdsr, _small(edsr.MDSR, blocks=2, width=16), joint=True, tint=Colours(flat=6, grey=13, ends=1.5)
+    ),
+    "johnson_pixel": Entry(
+        "Johnson, pixel loss", johnson.johnson_small, _JOHNSON, tint=Colours(flat=6, grey=13, ends=1.5)
+    ),
     "johnson": Entry("Johnson, feature loss", johnson.johnson_small, _JOHNSON, kind="textured"),
-    "srgan": Entry("SRGAN", srgan.srresnet, _SRRESNET, kind="textured"),
+    "srgan": Entry("SRGAN", srgan.srresnet, _SRRESNET, kind="textured", tint=Colours(flat=24, grey=24, ends=5)),
     "rrdbnet": Entry("RRDBNet", esrgan.rrdbnet, _RRDB),
     "rrdb_psnr_small": Entry("RRDB-small, L1", esrgan.rrdb_small, _RRDB),
     "esrgan_small": Entry("ESRGAN-small", esrgan.rrdb_small, _RRDB, kind="textured"),

@@ -7,12 +7,14 @@ from typing import Any
 from torch import nn
 
 from srlib import checkpoints
+from srlib.data.flats import WithFlats
 from srlib.data.sources import Pairs
 from srlib.losses.pixel import Loss, l1
 from srlib.losses.weighted import Weighted
 from srlib.training.loop import TrainConfig
 from srlib.training.recipe import Late, Optim, Phase, Recipe
 from srlib.training.schedules import warm_cosine
+from srlib.training.steps.held_norms import held_norms
 from srlib.training.steps.supervised import supervised
 
 DATA = {"hr": ("T91", "General100", "BSDS")}  # the 91 + 100 + 199 pictures of the early papers
@@ -30,6 +32,8 @@ def supervised_recipe(
     schedule: Callable = warm_cosine,
     data: dict[str, tuple[str, ...]] = DATA,
     start: str | None = None,
+    flats: float = 0.0,
+    held: bool = False,
 ) -> Recipe:
     """A recipe of one phase in which one network learns pairs.
 
@@ -39,12 +43,16 @@ def supervised_recipe(
         lr_size: side of a patch in lr pixels.
         make: weights -> optimizer.
         start: the shipped network whose weights it begins with.
+        flats: share of the patches that become flat, and of those that become grey, so that colours stay.
+        held: batch norm keeps the statistics that it began with (`held_norms`).
     """
+    step = Late(supervised, Late(Weighted, pixel=(1.0, loss)), at_scale=len(scales) > 1)
+    pairs = Pairs(scales, lr_size, channels)
     phase = Phase(
         "supervised",
         config,
-        Late(supervised, Late(Weighted, pixel=(1.0, loss)), at_scale=len(scales) > 1),
-        Pairs(scales, lr_size, channels),
+        Late(held_norms, step) if held else step,
+        WithFlats(pairs, flats, flats) if flats else pairs,
         {"g": Optim(make, schedule=schedule)},
     )
     return Recipe(

@@ -11,6 +11,7 @@ from srlib.recipes.ours import (
     fsrcnn,
     johnson,
     johnson_pixel,
+    johnson_pixel_settled,
     mdsr,
     rrdb_psnr_small,
     srcnn,
@@ -37,7 +38,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
     for recipe in (
         *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small),
-        *(johnson_pixel, johnson, srgan, esrgan_small),
+        *(johnson_pixel, johnson_pixel_settled, johnson, srgan, esrgan_small),
         *(srcnn_paper, fsrcnn_paper, espcn_paper, vdsr_paper, srresnet_paper),
         *(edsr_baseline_paper, edsr_paper, mdsr_paper),
         *(srgan_paper, rrdb_psnr_paper, esrgan_paper),

@@ -1,6 +1,6 @@
 """Carrying out a recipe: from settings and pictures to a checkpoint with its card."""
 
-import json
+import math
 import os
 import platform
 import subprocess
@@ -13,14 +13,11 @@ from torch import Tensor, nn
 
 import srlib
 from srlib import checkpoints, metrics
-from srlib.io import atomic
+from srlib.training import note
 from srlib.training.loop import train
 from srlib.training.recipe import Pictures, Recipe, Scores, describe
-from srlib.training.run import TrainingError, choose_device, process_group
-from srlib.training.state import FREE
-from srlib.training.warm_start import warm_start
-
-RUN = "run.json"
+from srlib.training.run import choose_device, process_group
+from srlib.training.warm_start import find_start, warm_start
 
 
 def fit(
@@ -44,8 +41,8 @@ def fit(
     Args:
         pictures: role -> training images (1, C, H, W).
         data: role -> what the pictures are, in words, for the card.
-        start: network -> a checkpoint whose weights are taken over where they fit by name and shape. Default: the
-            recipe's.
+        start: network -> a checkpoint, as `find_start` takes it, whose weights are taken over where they fit by name
+            and shape. Default: the recipe's.
         evaluate_on: {set: pictures}; the first is also scored during training.
         log, until, resume, device: as for `train`.
 
@@ -56,13 +53,14 @@ def fit(
     if missing := [role for role in recipe.sides if not pictures.get(role)]:
         raise ValueError(f"{recipe.name} needs pictures for {', '.join(missing)}, got {', '.join(pictures) or 'none'}")
     nets = recipe.build()
-    begun = {name: _begin(nets[name], checkpoints.locate(path)) for name, path in (start or recipe.start or {}).items()}
+    begun = {name: _begin(nets[name], model) for name, model in (start or recipe.start or {}).items()}
     sets = {name: list(images) for name, images in (evaluate_on or {}).items()}
     first = dict(list(sets.items())[:1])
     known = {"recipe": describe(recipe), "data": dict(data or {}), "start": begun or None}
     main = int(os.environ.get("RANK", 0)) == 0  # of the processes that torchrun starts, the one that writes
     if main:
-        _claim(folder, _note(known), resume)
+        digests = {role: note.digest(pictures[role]) for role in recipe.sides}
+        note.claim(folder, known | {"pictures": digests}, resume)
     with process_group(choose_device(device)):  # one for all phases
         call = partial(train, log=log, until=until, resume=resume, device=device)
         trained, done = _phases(call, recipe, nets, pictures, folder, first)
@@ -119,11 +117,13 @@ def _row(recipe: Recipe, net: nn.Module, first: dict[str, Pictures]) -> dict[str
 
 
 def rounded_scores(scores: Scores) -> Scores:
-    """For the card: a dB has four digits behind the point, SSIM five."""
+    """For the card: a dB has four digits behind the point, SSIM five; None for what is infinite, as JSON has it."""
+
+    def rounded(key: str, value: float) -> float | None:
+        return round(value, 4 + (key == "ssim")) if math.isfinite(value) else None
+
     return {
-        scale: {
-            name: {key: round(value, 4 + (key == "ssim")) for key, value in row.items()} for name, row in sets.items()
-        }
+        scale: {name: {key: rounded(key, value) for key, value in row.items()} for name, row in sets.items()}
         for scale, sets in scores.items()
     }
 
@@ -133,35 +133,14 @@ def planned_steps(card: dict) -> int:
     return sum(phase["config"]["steps"] for phase in card["recipe"].get("phases", ()))
 
 
-def _begin(net: nn.Module, path: Path) -> dict:
+def _begin(net: nn.Module, model: str | os.PathLike) -> dict:
     """Take over weights; what was taken, for the card."""
+    path = find_start(model, getattr(net, "scale", None))
     copied, fresh = warm_start(net, path)
     card = checkpoints.read_card(path)
     kept = ("model", "scale", "scales", "steps", "seconds", "device", "data", "sha256", "start")
     kept += ("name", "source", "licence", "converted_from")  # of weights of others, whose licence goes along
     return {key: card[key] for key in kept if key in card} | {"copied": len(copied), "fresh": fresh}
-
-
-def _note(known: dict) -> str:
-    """What must be the same when the run is resumed, as text; but not the steps of the last phase, which may grow."""
-    phases = known["recipe"]["phases"]
-    kept = []
-    for k, phase in enumerate(phases, 1):
-        free = FREE if k == len(phases) else FREE - {"steps"}
-        kept.append(phase | {"config": {key: value for key, value in phase["config"].items() if key not in free}})
-    return json.dumps(known | {"recipe": known["recipe"] | {"phases": kept}}, indent=1, ensure_ascii=False) + "\n"
-
-
-def _claim(folder: Path, text: str, resume: bool) -> None:
-    """Note in the folder what runs here; another run's folder is left alone."""
-    note = folder / RUN
-    if note.exists():
-        if not resume:
-            raise TrainingError(f"{folder}: holds a run already; give --resume to go on with it, or another --out")
-        if note.read_text(encoding="utf-8") != text:
-            raise TrainingError(f"{note}: has other settings, data or start; keep those, or give another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    atomic.write(note, text)
 
 
 def device_name(device: torch.device) -> str:

@@ -17,6 +17,8 @@ from srlib.training.run import Run, TrainingError, frozen, prefetch, process_gro
 from srlib.training.schedules import Schedule
 from srlib.training.state import read_state, write_state
 
+SLOWER = "try a smaller learning rate, --max-grad-norm or fp32"
+
 Nets = Mapping[str, nn.Module]
 Optimizers = Mapping[str, torch.optim.Optimizer]
 Step = Callable[[Nets, Optimizers, tuple[Tensor, ...], Run], dict[str, Tensor]]
@@ -102,8 +104,9 @@ def train(
         resume: go on from `folder` when it holds a state; a fresh start when it is empty.
         device: default: CUDA where it is there, else the processor.
 
-    Raises: TrainingError for a loss that is not finite, and for a state that is damaged or of another run; ValueError
-        for a name that is no network or optimizer, and for a batch that the processes cannot share.
+    Raises: TrainingError for a loss, a weight or a score that is not finite, and for a state that is damaged or of
+        another run; ValueError for a name that is no network or optimizer, and for a batch that the processes cannot
+        share.
     """
     run = Run(cfg.precision, cfg.max_grad_norm, device)
     if cfg.batch % run.world:
@@ -157,16 +160,14 @@ def train(
                 count = done - (history[-1]["step"] if history else 0)
                 means = {name: float(total) / count for name, total in sums.items()}  # waits for the device
                 sums = {}
-                bad = [name for name, value in means.items() if not math.isfinite(value)]
-                if bad:
-                    raise TrainingError(
-                        f"step {done}: {', '.join(bad)} is not finite; try a smaller learning rate, "
-                        "--max-grad-norm or fp32"
-                    )
+                _check_numbers({"step": done} | means, math.isfinite)
                 row = {"step": done, **clock.row(count * cfg.batch), **_rates(opts, schedule), **means}
+                if due["save"] or due["evaluate"]:  # the loss is that of the weights before the update
+                    _check_weights(done, nets, averaged)
                 if due["evaluate"] and evaluate and run.main:
                     with clock.stopped():
                         row |= evaluate(_results(nets, averaged))
+                    _check_numbers(row)
                 history.append(row)
                 with clock.stopped():
                     logs.add(row)
@@ -190,6 +191,18 @@ def _rates(opts: Optimizers, schedule: Schedule | Mapping[str, Schedule]) -> dic
     if isinstance(schedule, Mapping) and len(opts) > 1:
         return {f"learning_rate_{name}": rate for name, rate in largest.items()}
     return {"learning_rate": max(largest.values(), default=0.0)}
+
+
+def _check_numbers(row: dict[str, float], good: Callable[[float], bool] = lambda value: not math.isnan(value)) -> None:
+    """Of equal pictures the PSNR is infinite, and that is no error."""
+    if bad := [name for name, value in row.items() if not good(value)]:
+        raise TrainingError(f"step {row['step']}: {', '.join(bad)} is not finite; {SLOWER}")
+
+
+def _check_weights(step: int, nets: Nets, averaged: Nets) -> None:
+    for name, net in [*nets.items(), *((f"the average of {name}", net) for name, net in averaged.items())]:
+        if not all(value.isfinite().all() for value in net.state_dict().values()):
+            raise TrainingError(f"step {step}: the weights of {name} are not finite; {SLOWER}")
 
 
 def _check_names(nets: Nets, opts: Optimizers, schedules: Mapping[str, Schedule], named: Collection[str]) -> None:

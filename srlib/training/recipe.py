@@ -13,7 +13,7 @@ from srlib import metrics
 from srlib.training.loop import Nets, Step, Stream, TrainConfig
 from srlib.training.schedules import Schedule, constant
 
-Pictures = Sequence[tuple[str, Tensor]]
+Pictures = Sequence[tuple[str, Tensor] | tuple[str, Tensor, Tensor]]  # (name, hr), or (name, hr, its own lr)
 Scores = dict[str, dict[str, dict[str, float]]]  # {scale: {set: {psnr, ssim}}}
 
 
@@ -103,15 +103,27 @@ class Phase:
         return next(iter(found.values())) if alike else found
 
 
+def _scored(net: nn.Module, pictures: Pictures, device: torch.device) -> metrics.Scores:
+    """One picture after the other, from the lr that belongs to it where there is one."""
+    found = []
+    for title, hr, *lr in pictures:
+        degrade = partial(_given, lr[0].to(device)) if lr else None
+        found.append(metrics.evaluate(net, [(title, hr.to(device))], degrade=degrade))
+    found = found or [metrics.evaluate(net, ())]  # which says so
+    return metrics.Scores(found[0].protocol, tuple(row for scores in found for row in scores.rows), found[0].scale)
+
+
+def _given(lr: Tensor, hr: Tensor) -> Tensor:
+    """The lr in the colours of hr, which is luma where the network knows no more."""
+    return metrics.PAPER.convert(lr) if hr.shape[1] == 1 else lr
+
+
 def paper_scores(net: nn.Module, sets: Mapping[str, Pictures], scales: Sequence[int]) -> Scores:
     """PSNR and SSIM under the papers' protocol, at these scales of the network."""
     found, before, device = {}, net.scale, next(net.parameters()).device
     for scale in scales:
         net.scale = scale
-        scores = {
-            name: metrics.evaluate(net, ((title, hr.to(device)) for title, hr in pictures))
-            for name, pictures in sets.items()
-        }
+        scores = {name: _scored(net, pictures, device) for name, pictures in sets.items()}
         found[str(scale)] = {name: {"psnr": s.psnr, "ssim": s.ssim} for name, s in scores.items()}
     net.scale = before
     return found
@@ -164,6 +176,10 @@ class Recipe:
         return replace(
             self, phases=tuple(replace(phase, config=replace(phase.config, **settings)) for phase in self.phases)
         )
+
+    def with_streams(self, change: Callable[[StreamOf], StreamOf]) -> "Recipe":
+        """The recipe with another source of batches in every phase, made of the one that was there."""
+        return replace(self, phases=tuple(replace(phase, stream=change(phase.stream)) for phase in self.phases))
 
     def with_lr(self, lr: float) -> "Recipe":
         """The recipe with this learning rate, at its peak, wherever the network g is moved."""

@@ -57,7 +57,11 @@ def read_state(
             was = saved["settings"].get(key)
             raise TrainingError(f"{path}: saved with {key}={was}, now {key}={value}; resume with the old setting")
     if saved["progress"]["step"] > settings["steps"]:
-        raise TrainingError(f"{path}: is at step {saved['progress']['step']}, beyond steps={settings['steps']}")
+        done = saved["progress"]["step"]
+        raise TrainingError(
+            f"{path}: is at step {done}, beyond steps={settings['steps']}; give --steps {done} or more, or begin "
+            "another run with what it has learned: --start FILE.safetensors --out DIR"
+        )
     _fill(path, parts, saved["states"])
     return saved["progress"]
 

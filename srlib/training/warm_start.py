@@ -6,7 +6,26 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from srlib import checkpoints
 from srlib.checkpoints import CheckpointError, read_card, read_tensors
+
+
+def find_start(model: str | os.PathLike, scale: int | None = None) -> Path:
+    """The checkpoint to begin with: a file, or a shipped network by its name, "edsr_small" or "edsr_small_x2".
+
+    Args:
+        scale: of the network that begins with it; a name that ships for several scales means this one. A name that
+            ships in a single file means that one.
+
+    Raises: CheckpointError for a name that is not shipped, and for one of which none is for this scale.
+    """
+    name = os.fspath(model)
+    cards = {path: read_card(path) for path in checkpoints.shipped() if name in (path.stem, checkpoints.name_of(path))}
+    fitting = [path for path, card in cards.items() if scale in checkpoints.scales_of(card)]
+    if len(cards) > 1 and len(fitting) != 1:
+        choices = ", ".join(path.stem for path in cards)
+        raise CheckpointError(f"{name} is not shipped for ×{scale}; begin with one of {choices}")
+    return next(iter(fitting or cards), None) or checkpoints.locate(model)
 
 
 def warm_start(net: nn.Module, path: str | os.PathLike) -> tuple[list[str], list[str]]:

@@ -15,6 +15,7 @@ from srlib import checkpoints, images, onnx_export
 from srlib.cli import main
 from srlib.commands import publish
 from srlib.data import datasets
+from srlib.data.sources import with_patches
 from srlib.evaluation import benchmark
 from srlib.metrics import PAPER, evaluate
 from srlib.recipes import ours
@@ -31,7 +32,7 @@ def drawn(seed, height=46, width=41):
 
 def trained_in(folder, recipe, steps):
     (phase,) = recipe.with_config(steps=steps, batch=4, precision="fp32", ema_decay=0.0).phases
-    recipe = replace(recipe, phases=(replace(phase, stream=replace(phase.stream, lr_size=8)),))
+    recipe = replace(recipe, phases=(replace(phase, stream=with_patches(phase.stream, 8)),))
     return fit(recipe, {"hr": [drawn(0)]}, folder, data={"hr": ["drawn: 1 picture"]})
 
 

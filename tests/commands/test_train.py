@@ -8,12 +8,14 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from srlib import checkpoints
+from srlib import checkpoints, images
 from srlib.cli import main
 from srlib.commands import train
 from srlib.commands.progress import Bar
+from srlib.metrics import PAPER
 
 
 @pytest.fixture
@@ -189,3 +191,138 @@ def test_the_bar_goes_on_where_the_next_phase_begins():
     for step in (3, 6, 2, 6):
         log({"step": step, "loss": 0.1})
     assert seen == [3, 3, 2, 4] and bar.n == 12
+
+
+def test_smaller_patches_take_smaller_pictures(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SRLIB_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("pooch.os_cache", lambda _: tmp_path / "cache")
+    (tmp_path / "small").mkdir()
+    Image.new("RGB", (50, 41)).save(tmp_path / "small" / "a.png")
+    Image.new("RGB", (70, 30)).save(tmp_path / "small" / "b.png")
+    words = options(tmp_path / "small", tmp_path, "--batch", "2")
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert "no usable picture of at least 96 x 96 pixels in" in err
+    assert err.endswith("; with --patch 10, in lr pixels, 40 x 40 are enough\n") and not (tmp_path / "run").exists()
+    assert main([*words, "--patch", "10"]) == 0
+    assert "small: 1 pictures" in capsys.readouterr().out
+    card = checkpoints.read_card(tmp_path / "run" / "espcn_x4.safetensors")
+    assert card["recipe"]["phases"][0]["stream"] == "Pairs(scales=(4,), lr_size=10, channels=1)"
+
+
+def test_a_patch_too_small_for_a_loss_is_said_before_the_run(pictures, tmp_path, capsys):
+    words = options(pictures, tmp_path, "--patch", "3")
+    words[1] = "johnson"
+    assert main(words) == 2
+    assert "--patch 3 does not suit johnson_x4: pictures must have at least 16 x 16" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_own_pictures_are_scored_on_the_way(pictures, tmp_path, capsys):
+    (tmp_path / "own").mkdir()
+    Image.new("RGB", (40, 24), (9, 90, 200)).save(tmp_path / "own" / "sky.png")
+    words = options(pictures, tmp_path, "--batch", "2", "--validate", str(tmp_path / "own"))
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert f"scored on {tmp_path / 'own'}, in" in out and f"{tmp_path / 'own'} " in out.split("step       4")[1]
+    scores = checkpoints.read_card(tmp_path / "run" / "espcn_x4.safetensors")["scores"]["4"]
+    assert list(scores) == [str(tmp_path / "own"), "evaluation photographs"]
+    Image.new("RGB", (40, 19)).save(tmp_path / "own" / "tiny.png")
+    assert main([*words, "--resume"]) == 2
+    assert "tiny has 40 x 19 pixels; at ×4 a score needs 20 x 20" in capsys.readouterr().err
+
+
+def test_own_pairs(pictures, tmp_path, capsys):
+    (tmp_path / "lr").mkdir()
+    for name in ("good.png", "grey.png"):
+        with Image.open(pictures / name) as hr:
+            hr = hr.crop((0, 0, 100, 120))
+            hr.save(pictures / name)
+            hr.resize((25, 30)).save(tmp_path / "lr" / name)
+    given = ["--lr", str(tmp_path / "lr"), "--validate", str(pictures), str(tmp_path / "lr")]
+    words = options(pictures, tmp_path, "--batch", "2", *given)
+    assert main(words) == 0
+    assert f"{tmp_path / 'lr'}: 2 pictures" in capsys.readouterr().out
+    card = checkpoints.read_card(tmp_path / "run" / "espcn_x4.safetensors")
+    assert card["recipe"]["phases"][0]["stream"].startswith("GivenPairs(scale=4, lr_size=24, channels=1")
+    assert list(card["data"]) == ["hr", "lr"]
+    net = checkpoints.load(tmp_path / "run" / "espcn_x4.safetensors")
+    scores = []
+    for name in ("good.png", "grey.png"):
+        hr, lr = (PAPER.convert(images.read(place / name)) for place in (pictures, tmp_path / "lr"))
+        with torch.no_grad():
+            scores.append(PAPER.psnr(net(lr), hr, 4).item())
+    assert card["scores"]["4"][str(pictures)]["psnr"] == pytest.approx(sum(scores) / 2, abs=1e-3)
+    Image.new("RGB", (25, 30)).save(tmp_path / "lr" / "good.png")
+    assert main([*words, "--resume"]) == 2
+    assert "the pictures (lr) are not those that this run began with" in capsys.readouterr().err
+    words[words.index("--out") + 1] = str(tmp_path / "other")
+    Image.new("RGB", (25, 31)).save(tmp_path / "lr" / "good.png")
+    assert main(words) == 2
+    assert "good.png: 100 x 120 pixels; at ×4 the hr of good.png, 25 x 31, has 100 x 124" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--lr", "lr"], "--lr holds the lr pictures of given pairs; name the folder of their hr with --data"),
+        (["--lr", "1e-4", "--data", "x"], "--lr 1e-4: no such folder of lr pictures; did you mean --learning-rate?"),
+        (["--patch", "0"], "'0' is not a positive integer"),
+        (["--validate", "a", "b", "c"], "--validate takes a folder of hr, or that and the folder of its lr"),
+        (["--validate", "Set99"], "the set Set99 is not on this machine"),
+        (["--start", "srcnn"], "nothing in it fits ESPCN"),
+        (["--start", "edsr_large"], "no trained network 'edsr_large'; shipped: "),
+        (["--out", "file"], "file: is a file; give another folder with --out"),
+    ],
+)
+def test_new_words_are_checked_before_any_work(words, message, tmp_path, fails, monkeypatch):
+    monkeypatch.setenv("SRLIB_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("pooch.os_cache", lambda _: tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    assert message in fails("train", "espcn", *words)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_a_shipped_network_by_its_name_begins_at_the_recipes_scale(scale, pictures, tmp_path):
+    words = options(pictures, tmp_path, "--start", "espcn", "--batch", "2", "--learning-rate", "1e-9", "--patch", "8")
+    words[3] = str(scale)
+    assert main(words) == 0
+    path = tmp_path / "run" / f"espcn_x{scale}.safetensors"
+    start = checkpoints.read_card(path)["start"]["g"]
+    assert start["scale"] == scale and start["fresh"] == []
+    shipped = checkpoints.load("espcn", scale).state_dict()
+    for name, value in checkpoints.load(path).state_dict().items():
+        torch.testing.assert_close(value, shipped[name], atol=1e-6, rtol=0)
+
+
+def test_a_swapped_picture_is_noticed(pictures, tmp_path, capsys):
+    assert main(options(pictures, tmp_path, "--batch", "2")) == 0
+    pictures = pictures.rename(tmp_path / "moved")
+    assert main(options(pictures, tmp_path, "--batch", "2", "--resume")) == 0
+    Image.new("RGB", (107, 120)).save(pictures / "good.png")
+    capsys.readouterr()
+    assert main(options(pictures, tmp_path, "--batch", "2", "--resume")) == 2
+    err = capsys.readouterr().err
+    assert "the pictures (hr) are not those that this run began with; put them back" in err and err.count("\n") == 1
+
+
+def test_fewer_steps_than_are_done_says_what_to_do(pictures, tmp_path, capsys):
+    assert main(options(pictures, tmp_path, "--batch", "2")) == 0
+    fewer = [*options(pictures, tmp_path, "--batch", "2", "--resume"), "--steps", "3"]
+    assert main(fewer) == 2
+    assert "is at step 4, beyond steps=3; give --steps 4 or more, or begin another run" in capsys.readouterr().err
+
+
+def test_subfolders_are_named_and_taken_when_asked_for(pictures, tmp_path, capsys):
+    (pictures / "deeper" / "still").mkdir(parents=True)
+    (pictures / "grey.png").rename(pictures / "deeper" / "still" / "grey.png")
+    assert main(options(pictures, tmp_path, "--batch", "2")) == 0
+    out, err = capsys.readouterr()
+    assert "pictures: 1 pictures" in out and "left out: " in err and "1 picture in subfolder deeper" in err
+    again = options(pictures, tmp_path, "--batch", "2", "--recursive")
+    again[again.index("--out") + 1] = str(tmp_path / "all")
+    assert main(again) == 0
+    assert "pictures: 2 pictures" in capsys.readouterr().out

@@ -199,6 +199,30 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(tmp_path):
     assert not (tmp_path / "state.pt").exists()
 
 
+@pytest.mark.parametrize(("value", "name"), [(float("inf"), "the weights of g"), (float("nan"), "the weights of g")])
+def test_weights_that_are_not_finite_are_never_saved(tmp_path, value, name):
+    """The loss of the last step is that of the weights before it."""
+    nets, opts, stream = setup()
+
+    def step(nets, opts, batch, run):
+        nets["g"].head.bias.data[0] = value
+        return {"loss": torch.zeros(())}
+
+    with pytest.raises(TrainingError, match=f"step 1: {name} are not finite; try a smaller learning rate"):
+        train(step, nets, opts, stream, TrainConfig(steps=1, batch=1), folder=tmp_path)
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_a_score_may_be_infinite_but_must_be_a_number(tmp_path):
+    nets, opts, stream = setup()
+    cfg = TrainConfig(steps=1, batch=1)
+    _, history = train(STEP, nets, opts, stream, cfg, evaluate=lambda nets: {"psnr": float("inf")})
+    assert history[-1]["psnr"] == float("inf")
+    with pytest.raises(TrainingError, match="step 1: psnr is not finite"):
+        train(STEP, nets, opts, stream, cfg, evaluate=lambda nets: {"psnr": float("nan")}, folder=tmp_path)
+    assert not (tmp_path / "state.pt").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

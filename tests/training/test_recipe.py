@@ -12,7 +12,7 @@ from torch.optim import SGD, Adam
 from srlib import checkpoints
 from srlib.checkpoints import CheckpointError
 from srlib.data import pretrained
-from srlib.data.sources import Pairs
+from srlib.data.sources import Pairs, with_patches
 from srlib.losses import perceptual
 from srlib.losses.pixel import l1, mse
 from srlib.losses.weighted import Weighted
@@ -39,7 +39,7 @@ def changed(recipe, *, lr_size=None, schedule=None, **config):
     """A recipe with another size of patches, schedule or settings."""
     phases = []
     for phase in recipe.with_config(**config).phases:
-        stream = phase.stream if lr_size is None else replace(phase.stream, lr_size=lr_size)
+        stream = phase.stream if lr_size is None else with_patches(phase.stream, lr_size)
         optims = {
             name: optim if schedule is None else replace(optim, schedule=schedule)
             for name, optim in phase.optims.items()
@@ -93,7 +93,7 @@ def test_a_folder_belongs_to_one_run(tmp_path, recipe):
     fit(recipe, PICTURES, tmp_path)
     with pytest.raises(TrainingError, match="holds a run already; give --resume"):
         fit(recipe, PICTURES, tmp_path)
-    with pytest.raises(TrainingError, match="has other settings, data or start"):
+    with pytest.raises(TrainingError, match="has other settings: make was .* now .*lr=1.0"):
         fit(recipe.with_lr(1.0), PICTURES, tmp_path, resume=True)
     before = (tmp_path / "espcn_x2.safetensors").read_bytes()
     fit(recipe, PICTURES, tmp_path, resume=True)  # nothing left to do: the same result
@@ -158,6 +158,21 @@ def test_every_recipe_makes_its_networks_and_patches(name):
     assert recipe.name.startswith(checkpoints.name_of(recipe.name) + "_x")
     assert callable(phase.step()) and json.dumps(describe(recipe))
     assert all(optim.schedule(phase.config.steps)(phase.config.steps // 2) > 0 for optim in phase.optims.values())
+
+
+def test_a_recipe_may_mix_flat_colours_in_and_hold_batch_norm(tmp_path):
+    recipe = changed(ours.johnson(2), steps=3, batch=2, lr_size=10)
+    (phase,) = describe(recipe)["phases"]
+    assert phase["stream"] == "WithFlats(source=Pairs(scales=(2,), lr_size=10, channels=3), flat=0.15, grey=0.15)"
+    assert phase["step"].startswith("held_norms(supervised(Weighted(")
+    torch.manual_seed(1)
+    begun = checkpoints.build("johnson_pixel", 2)
+    begun.train()(torch.rand(2, 3, 9, 7))
+    start = checkpoints.save(begun, tmp_path / "start.safetensors", {"model": "johnson_pixel", "scale": 2})
+    trained = checkpoints.load(fit(recipe, PICTURES, tmp_path / "run", start={"g": start})).state_dict()
+    for name, value in begun.state_dict().items():
+        held = name.rpartition(".")[2] in ("running_mean", "running_var", "num_batches_tracked")
+        assert torch.allclose(trained[name], value, atol=1e-6) == held, name
 
 
 @pytest.fixture
