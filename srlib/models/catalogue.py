@@ -1,6 +1,6 @@
 """Every network that a checkpoint can hold, one row each: the only place to register a new network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,10 +16,10 @@ class Small:
     """scale -> a network with few weights: its class, and settings beside the scale."""
 
     network: Callable[..., nn.Module]
-    settings: Mapping[str, object]
+    settings: dict[str, object]
 
-    def __call__(self, scale: int) -> nn.Module:
-        return self.network(scale=scale, **self.settings)
+    def __call__(self, scale: int, **more: object) -> nn.Module:
+        return self.network(scale=scale, **(self.settings | more))
 
 
 @dataclass(frozen=True)
