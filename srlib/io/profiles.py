@@ -45,7 +45,8 @@ def from_gamma(gamma: float | None, chromaticities: tuple[float, ...] | None, co
         gamma: of the encoding: sample = light ** gamma; None: 1 / 2.2.
         chromaticities: CIE x, y of white, red, green and blue; None: those of sRGB.
 
-    Source: ICC.1:2001-04, a display profile by matrix and tone curves; white is adapted to D50 by Bradford's matrix.
+    Source: version 2 of the specification of the ICC, a display profile by matrix and tone curves; white is adapted to
+        D50 by Bradford's matrix.
     """
     exponent = min(1 / (gamma or 1 / 2.2), 255.0)
     curve = struct.pack(">4sIIHH", b"curv", 0, 1, round(exponent * 256), 0)

@@ -25,7 +25,7 @@ def encode(
 ) -> bytes:
     """(H, W, C) uint8 or uint16, C = 1 to 4, as a TIFF: little-endian strips, deflated, with differences along rows.
 
-    Source: TIFF 6.0 (1992), sections 7, 8, 14 and 18; deflate is 8 as in Adobe's supplement of 2002.
+    Source: the specification of TIFF 6.0, sections 7, 8, 14 and 18, and its supplement by Adobe for deflate.
     """
     if array.shape[2] == 2 and array.dtype == np.uint16:
         array = array[..., [0, 0, 0, 1]]  # few programs read grey with alpha in 16 bits
