@@ -71,14 +71,17 @@ def run(options: argparse.Namespace) -> int:
         if file.is_file():  # the content alone: what is brought back may be read-only
             (out / file.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, out / file.relative_to(source))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the part that runs is ended, too
     report = gpu_parts.Report(out, options)
     wanted = options.parts or [part for part in PARTS if part == "training" or not report.succeeded(part)]
-    for part in PARTS:
-        if part in wanted:
-            report.note(part, {"ok": False, "seconds": 0.0, "said": "began, and did not come to an end"})
-            report.note(part, gpu_parts.carry_out(part, options, out))
-            print(f"{part:<11}{report.told(part)}", flush=True)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the part that runs is ended, too
+    try:
+        for part in PARTS:
+            if part in wanted:
+                report.note(part, {"ok": False, "seconds": 0.0, "said": "began, and did not come to an end"})
+                report.note(part, gpu_parts.carry_out(part, options, out))
+                print(f"{part:<11}{report.told(part)}", flush=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     print(out / gpu_parts.REPORT)
     return 0 if all(report.succeeded(part) for part in wanted) else 1
 
