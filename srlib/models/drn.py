@@ -22,13 +22,15 @@ class ChannelAttention(nn.Module):
         reduction: the number of maps is divided by this between the two convolutions; 16 in the paper.
 
     Shapes: (N, width, h, w) -> the same.
-    Differs from the paper: at least one map is left between the convolutions.
+    Differs from the paper: at least one map is left between the convolutions; their biases start at 0.5, so that no map
+        is off for every picture from the start.
     """
 
     def __init__(self, *, width: int, reduction: int = 16) -> None:
         super().__init__()
         inner = max(1, width // reduction)
         self.weigh = nn.Sequential(_conv(width, inner, 1), nn.ReLU(), _conv(inner, width, 1), nn.Sigmoid())
+        nn.init.constant_(self.weigh[0].bias, 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.weigh(x.mean((-2, -1), keepdim=True))
@@ -162,5 +164,8 @@ def drn_l(scale: int) -> DRN:
 
 
 def drn_small(scale: int) -> DRN:
-    """For a laptop: 2 blocks of width 8 at each size. This size is ours, not the paper's."""
+    """For a laptop, 2 blocks of width 8: 21,616 parameters at ×2, 160,441 at ×4, 712,136 at ×8.
+
+    This size is ours, not the paper's.
+    """
     return DRN(scale=scale, blocks=2, width=8)
