@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from srlib.models import compact, edsr, esrgan, fcn, johnson, lapsrn, srgan
+from srlib.models import compact, drn, edsr, esrgan, fcn, johnson, lapsrn, srgan
 
 Kind = Literal["true", "textured", "video", "kernel"]
 
@@ -87,6 +87,9 @@ def _small(network: Callable[..., nn.Module], **settings: object) -> Small:
 _SRRESNET = _small(srgan.SRResNet, width=16, blocks=2)
 _JOHNSON = _small(johnson.Johnson, width=16, blocks=2)
 _RRDB = _small(esrgan.RRDBNet, blocks=1, width=16, growth=8)
+_LAPSRN = _small(lapsrn.LapSRN, width=16, depth=2)
+_LAPSRN_RGB = _small(lapsrn.LapSRN, width=16, depth=2, channels=3)
+_DRN = _small(drn.DRN, blocks=1, width=8)
 _EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
 
 # By the name on the card, in the order of all tables: about that of the papers. A card only names a row, so reading one
@@ -97,13 +100,18 @@ CATALOGUE: dict[str, Entry] = {
     "espcn": Entry("ESPCN", fcn.espcn, _small(fcn.ESPCN, width=32), channels=1),
     "vdsr": Entry("VDSR", fcn.vdsr, _small(fcn.VDSR, width=16, depth=5), channels=1),
     "srresnet": Entry("SRResNet", srgan.srresnet, _SRRESNET),
-    "lapsrn": Entry("LapSRN", lapsrn.lapsrn, _small(lapsrn.LapSRN, width=16, depth=2), scales=(2, 4, 8), channels=1),
+    "lapsrn_paper": Entry("LapSRN", lapsrn.lapsrn, _LAPSRN, scales=(2, 4, 8), channels=1),
+    "lapsrn": Entry("LapSRN-small", lapsrn.lapsrn_small, _LAPSRN_RGB, scales=(2, 4, 8)),
     "edsr_small": Entry("EDSR-small", edsr.edsr_small, _small(edsr.EDSR, blocks=2, width=16, tail="light")),
     "edsr_baseline": Entry("EDSR-baseline", edsr.edsr_baseline, _EDSR),
     "edsr": Entry("EDSR", edsr.edsr, _EDSR),
     "mdsr": Entry(
         "MDSR", edsr.mdsr, _small(edsr.MDSR, blocks=2, width=16), joint=True, tint=Colours(flat=6, grey=13, ends=1.5)
     ),
+    "drn_s": Entry("DRN-S", drn.drn_s, _DRN, scales=(4, 8)),
+    "drn_l": Entry("DRN-L", drn.drn_l, _DRN, scales=(4, 8)),
+    "drn_small": Entry("DRN-small", drn.drn_small, _DRN, scales=(2, 4, 8)),
+    "drn_small_dual": Entry("DRN-small, closed loop", drn.drn_small, _DRN, scales=(2, 4, 8)),
     "johnson_pixel": Entry(
         "Johnson, pixel loss", johnson.johnson_small, _JOHNSON, tint=Colours(flat=6, grey=13, ends=1.5)
     ),

@@ -12,7 +12,8 @@ def supervised(loss: Weighted | Levels, *, at_scale: bool = False, pyramid: bool
 
     Args:
         at_scale: for a network of several scales (MDSR): pass the scale of the batch to it.
-        pyramid: for a network of several outputs (LapSRN): a batch has lr and a target for each; `loss` is a `Levels`.
+        pyramid: for a network of several outputs; `loss` is a `Levels`. The last pictures of a batch are their targets:
+            all but lr for LapSRN, whose outputs begin at ×2, and lr too for DRN, whose outputs begin at ×1.
 
     Differs from the paper: nothing known; the loss and the optimizer are the caller's.
     """
@@ -21,7 +22,8 @@ def supervised(loss: Weighted | Levels, *, at_scale: bool = False, pyramid: bool
         lr, *hr = batch
         with run.autocast():
             if pyramid:
-                total, parts = loss(nets["g"](lr, pyramid=True), hr)
+                srs = nets["g"](lr, pyramid=True)
+                total, parts = loss(srs, batch[-len(srs) :])
             else:
                 (hr,) = hr
                 sr = nets["g"](lr, hr.shape[-1] // lr.shape[-1]) if at_scale else nets["g"](lr)
