@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from srlib.io.codecs import ImageError, Photo, load, quantise, save, to_float
+from srlib.io.codecs import load, save
+from srlib.io.photo import ImageError, Photo, quantise, to_float
 
 __all__ = ["ImageError", "Photo", "from_uint8", "from_ycbcr", "grey", "load", "read", "save", "to_uint8", "to_y",
            "to_ycbcr", "write"]  # fmt: skip

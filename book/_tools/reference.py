@@ -25,7 +25,7 @@ from book._tools.pages import ROOT, settings
 OUTSIDE = [
     (
         "py:.*",
-        r"(torch|numpy|PIL|tqdm|ipywidgets|os|matplotlib|argparse|collections|pathlib|typing|types|contextlib|functools)\..*",
+        r"(torch|onnx|numpy|PIL|tqdm|ipywidgets|os|matplotlib|argparse|collections|pathlib|typing|types|contextlib|functools)\..*",
     ),
     ("py:.*", r"(int|float|str|bool|bytes|object|list|dict|tuple|set|range|type|None|Path|Ellipsis|\.\.\.)"),
     ("py:.*", r"(Exception|ValueError|RuntimeError|OSError|ConnectionError)"),

@@ -15,10 +15,7 @@ from PIL import Image
 
 from srlib.io import atomic, encoding, profiles, readers, tiff_writer
 from srlib.io.encoding import FORMATS
-from srlib.io.photo import MAX_PIXELS, Header, ImageError, Metadata, Photo, Source, quantise, to_float, upright
-
-__all__ = ["FORMATS", "MAX_PIXELS", "Header", "ImageError", "Photo", "encode", "header", "load", "quantise", "save",
-           "to_float", "writable"]  # fmt: skip
+from srlib.io.photo import MAX_PIXELS, Header, ImageError, Metadata, Photo, Source, to_float, upright
 
 _READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
 
