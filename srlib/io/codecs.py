@@ -48,7 +48,7 @@ def header(source: str | os.PathLike | BinaryIO) -> Header:
     """
     with _opened(source) as found:
         size = (found.width, found.height)
-        return Header(found.kind, *(size[::-1] if found.turned() else size), found.bits, found.alpha)
+        return Header(found.kind, *(size[::-1] if found.turned and found.turned() else size), found.bits, found.alpha)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A picture as it comes out of a file: its numbers as floats, and what the file said about them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ class Source:
         colours: 1 or 3.
         decode: gives (height, width, colours + alpha) uint8 or uint16, with straight alpha.
         metadata: called after `decode`; some formats have it behind the pixels.
-        turned: the size must be swapped to be that of the upright picture.
+        turned: whether the size must be swapped to be that of the upright picture; None: it never must.
     """
 
     kind: str
@@ -65,7 +65,7 @@ class Source:
     bits: int
     decode: Callable[[], np.ndarray]
     metadata: Callable[[], Metadata]
-    turned: Callable[[], bool] = field(default=lambda: False)
+    turned: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
