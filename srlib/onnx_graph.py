@@ -21,8 +21,14 @@ def simplify(model: "onnx.ModelProto") -> None:
 
     torch's exporter computes shapes, sizes of padding and scales inside the graph, where they could be numbers. Many
     runtimes, OpenCV's among them, only read the numbers.
+
+    Raises: ValueError for a graph in which a stored tensor and the result of a node have one name.
     """
     graph = model.graph
+    stored = {tensor.name for tensor in graph.initializer}
+    if twice := sorted(stored & {name for node in graph.node for name in node.output}):
+        # torch names a result after its function, and a tensor after its attribute
+        raise ValueError(f"two values of the exported graph are called {twice[0]!r}; rename the network's buffer")
     model.ir_version = _IR.get(model.opset_import[0].version, model.ir_version)
     shapes = dict(_shapes(graph))
     constants = {tensor.name: tensor for tensor in graph.initializer}

@@ -145,3 +145,10 @@ def test_halving_leaves_what_is_small_and_what_does_not_fit():
     halve(model)
     types = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     assert types == {"weight.half": TensorProto.FLOAT16, "odd": TensorProto.FLOAT, "one": TensorProto.FLOAT}
+
+
+def test_two_values_of_one_name_are_refused():
+    """As torch's exporter makes them for a buffer `mean` beside a call of `mean`."""
+    nodes = [helper.make_node("ReduceMean", ["x"], ["mean"]), helper.make_node("Add", ["x", "mean"], ["y"])]
+    with pytest.raises(ValueError, match="'mean'; rename"):
+        simplify(made(nodes, mean=np.float32(0.5)))

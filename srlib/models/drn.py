@@ -33,7 +33,7 @@ class ChannelAttention(nn.Module):
         nn.init.constant_(self.weigh[0].bias, 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.weigh(x.mean((-2, -1), keepdim=True))
+        return x * self.weigh(F.adaptive_avg_pool2d(x, 1))
 
 
 class AttentionBlock(nn.Module):
@@ -94,7 +94,7 @@ class DRN(nn.Module):
         phases = PHASES[scale]
         self.scale = scale
         self.settings = {"blocks": blocks, "width": width}
-        self.register_buffer("mean", div2k_mean(), persistent=False)
+        self.register_buffer("mean_colour", div2k_mean(), persistent=False)
         self.head = _conv(3, width)
         self.down = nn.ModuleList(
             Halving(channels_in=width * 2**k, width=width * 2**k, channels_out=width * 2 ** (k + 1))
@@ -109,14 +109,14 @@ class DRN(nn.Module):
     def forward(self, lr: Tensor, *, pyramid: bool = False) -> Tensor | list[Tensor]:
         check_input(lr, self.channels)
         large = F.interpolate(lr, scale_factor=self.scale, mode="bicubic", align_corners=False)
-        x, copies = self.head(large - self.mean), []
+        x, copies = self.head(large - self.mean_colour), []
         for down in self.down:
             copies.append(x)
             x = down(x)
-        pictures = [self.tails[0](x) + self.mean]
+        pictures = [self.tails[0](x) + self.mean_colour]
         for up, tail, copy in zip(self.up, self.tails[1:], reversed(copies), strict=True):
             x = torch.cat([up(x), copy], 1)  # (N, 2·maps, 2·h, 2·w)
-            pictures.append(tail(x) + self.mean)
+            pictures.append(tail(x) + self.mean_colour)
         return pictures if pyramid else pictures[-1]
 
 

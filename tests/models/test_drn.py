@@ -77,7 +77,7 @@ def test_the_network_is_the_figure():
     torch.manual_seed(0)
     net = DRN(scale=4, blocks=2, width=4).double()
     lr = torch.rand(1, 3, 5, 7, dtype=torch.float64)
-    expected = functional(net.state_dict(), lr, 2, net.mean)
+    expected = functional(net.state_dict(), lr, 2, net.mean_colour)
     for answer, wanted in zip(net(lr, pyramid=True), expected, strict=True):
         torch.testing.assert_close(answer, wanted)
 
