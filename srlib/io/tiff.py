@@ -18,7 +18,7 @@ from srlib.io.metadata import ORIENTATION, without_storage, xmp_upright
 from srlib.io.photo import ImageError, Metadata, Source
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK, _YCBCR, _LAB = 0, 1, 2, 5, 6, 8
 _GREY = (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
 _PREMULTIPLIED, _STRAIGHT = 1, 2
 _PLAIN, _DEFLATE = (1,), (8, 32946)
@@ -62,11 +62,11 @@ def source(file: BinaryIO) -> Source:
         exif = Image.Exif()
         exif.endian, exif.bigtiff = page.parent.byteorder, page.parent.is_bigtiff
         exif.load_from_fp(file, page.offset)
-        kept = page.photometric in (*_GREY, _RGB, _PALETTE) or not profiles.fits(profile, colours)
+        icc = None if page.photometric in (_CMYK, _LAB) else profile  # it was for those, and the pixels are sRGB now
         dpi = tuple(_resolution(page, tag) for tag in (282, 283))
         orientation = page.tags.valueof(ORIENTATION, 1)
         xmp = xmp_upright(_bytes(page, 700))
-        return Metadata(orientation, profile if kept else None, without_storage(exif), xmp, dpi if all(dpi) else None)
+        return Metadata(orientation, icc, without_storage(exif), xmp, dpi if all(dpi) else None)
 
     def turned() -> bool:
         return page.tags.valueof(ORIENTATION, 1) in (5, 6, 7, 8)

@@ -217,3 +217,15 @@ def test_a_profile_is_made_of_what_cms_can_read():
     for colours in (1, 3):
         profile = ImageCms.ImageCmsProfile(io.BytesIO(profiles.from_gamma(0.45455, None, colours)))
         assert profile.profile.xcolor_space.strip() == {1: "GRAY", 3: "RGB"}[colours]
+
+
+def test_a_tiff_of_luma_and_chroma_keeps_its_profile(tmp_path):
+    """Its pixels become RGB, for which the profile was."""
+    path = tmp_path / "a.tif"
+    image = Image.new("RGB", (16, 16), (200, 90, 40)).convert("YCbCr")
+    image.save(path, compression="jpeg", quality=100, icc_profile=SRGB)
+    with tifffile.TiffFile(path) as file:
+        assert file.pages[0].photometric == 6
+    photo = images.load(path)
+    assert photo.icc == SRGB
+    torch.testing.assert_close(photo.pixels.mean((0, 2, 3)) * 255, torch.tensor([200.0, 90, 40]), atol=3, rtol=0)
