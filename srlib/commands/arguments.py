@@ -21,13 +21,14 @@ def scale(text: str) -> float:
 
     Raises: ArgumentTypeError for anything else.
     """
-    value = float(text) if _is_number(text) else math.nan
+    value = float(text) if is_number(text) else math.nan
     if not 0 < value <= 16:
         raise argparse.ArgumentTypeError(f"{text!r} is not a scale between 0 and 16")
     return int(value) if value == int(value) else value
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a word is a finite number."""
     try:
         return math.isfinite(float(text))
     except ValueError:
@@ -49,7 +50,7 @@ def above_zero(text: str) -> float:
 
     Raises: ArgumentTypeError for anything else.
     """
-    value = float(text) if _is_number(text) else math.nan
+    value = float(text) if is_number(text) else math.nan
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return value

@@ -1,14 +1,13 @@
 """What `srlib train` reads: the pictures of each role, given pairs, and those that are scored on the way."""
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from srlib.commands.arguments import UsageError
+from srlib.commands.arguments import UsageError, is_number
 from srlib.data import datasets
 from srlib.data.pairs import load_pairs, read_pairs
 from srlib.data.patches import PicturesTooSmall
@@ -29,7 +28,7 @@ def training_pictures(
     if options.lr:
         if not options.data:
             raise UsageError("--lr holds the lr pictures of given pairs; name the folder of their hr with --data")
-        if rates := [word for word in options.lr if not Path(word).is_dir() and _is_number(word)]:
+        if rates := [word for word in options.lr if not Path(word).is_dir() and is_number(word)]:
             raise UsageError(f"--lr {rates[0]}: no such folder of lr pictures; did you mean --learning-rate?")
         lr_size = recipe.sides["lr"]
         return load_pairs(options.lr, options.data, scale=net.scale, lr_size=lr_size, leave_out=_leave_out)
@@ -100,13 +99,6 @@ def _present(names: tuple[str, ...]) -> list[str]:
             file=sys.stderr,
         )
     return present or [datasets.PACKAGED]
-
-
-def _is_number(word: str) -> bool:
-    try:
-        return math.isfinite(float(word))
-    except ValueError:
-        return False
 
 
 def _leave_out(reason: str) -> None:
