@@ -4,8 +4,8 @@ python -m benchmarks.frequency_losses [FIRST LAST] [--steps 300] [--arms l1 spec
 
 `edsr_small` ×4 is trained with L1, and with L1 and one more term, from the same start on the same batches, seed by
 seed. The weights of the terms: 0.1 for the L1 forms; 10 for the focal loss, which then is twice L1 at the start and a
-third of it at the end; 1 for the term as a source of the course computes it, which has no gradient. The training sets and Set5 and Set14
-must be in $SRLIB_DATA. Declared before the first run: an effect within ±0.015 dB on Set5 counts as none.
+third of it at the end; 1 for the term as a source of the course computes it, which has no gradient. The training sets,
+Set5 and Set14 must be in $SRLIB_DATA. Declared before the first run: an effect within ±0.015 dB on Set5 counts as none.
 """
 
 import argparse

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from srlib import metrics
 from srlib.data import datasets
 from srlib.io import atomic
-from srlib.resample import resize
 
 RESULTS = Path(__file__).parent.parent / "data" / "results"
 TRAINING = ("T91", "General100", "BSDS")
@@ -60,14 +59,3 @@ def table(file: str, arms: Mapping[str, Arm], plan: Iterable[tuple[int, int]], m
 def psnr(net: nn.Module) -> dict[str, str]:
     """Under the papers' protocol, by set."""
     return {name: f"{metrics.evaluate(net, scored(name)).psnr:.4f}" for name in SETS}
-
-
-@torch.no_grad()
-def consistency(net: nn.Module, name: str = "Set5") -> float:
-    """L1, in steps of 8 bits, of lr against sr shrunk as lr was made; mean over a set."""
-    found = []
-    for _, hr in scored(name):
-        height, width = (n - n % net.scale for n in hr.shape[-2:])
-        lr = resize(hr[..., :height, :width].expand(-1, 3, -1, -1), 1 / net.scale)
-        found.append((resize(net(lr), 1 / net.scale) - lr).abs().mean().item() * 255)
-    return sum(found) / len(found)

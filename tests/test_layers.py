@@ -12,7 +12,18 @@ LONGEST = 260
 
 # Folders and modules beside them, lowest first: each imports from itself and from those before it.
 LAYERS = [
-    *("io", "images", "transparency", "resample", "frequency", "warp", "degradations", "scores", "metrics"),
+    *(
+        "io",
+        "images",
+        "transparency",
+        "resample",
+        "consistency",
+        "frequency",
+        "warp",
+        "degradations",
+        "scores",
+        "metrics",
+    ),
     *("deconvolution", "burst"),
     *("data", "models", "self_ensemble", "inference", "checkpoints", "network_interpolation"),
     *("onnx_graph", "onnx_export"),
