@@ -99,6 +99,7 @@ class DRN(nn.Module):
         check_scale(scale, PHASES)
         phases = PHASES[scale]
         self.scale = scale
+        self.answers = tuple(2**k for k in range(phases + 1))
         self.settings = {"blocks": blocks, "width": width} | ({} if mean is None else {"mean": list(mean)})
         colour = div2k_mean() if mean is None else torch.tensor(mean).view(3, 1, 1)
         self.register_buffer("mean_colour", colour, persistent=False)

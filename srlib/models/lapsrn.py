@@ -121,6 +121,7 @@ class LapSRN(nn.Module):
         if depth < 1:
             raise ValueError(f"depth must be at least 1, the convolutions of a level; got {depth}")
         self.scale = scale
+        self.answers = tuple(2**k for k in range(1, LEVELS[scale] + 1))
         self.channels = channels
         size = {"channels": channels, "width": width, "depth": depth, "kernel": kernel, "border": border}
         self.settings = size | {"shared": shared}
