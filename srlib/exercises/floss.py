@@ -1,7 +1,8 @@
-"""Exercises on losses of spectra: swapped phases, half a spectrum, a gradient by hand, paired spread, two trainings."""
+"""Exercises on losses of spectra: turned phases, half a spectrum, a gradient by hand, paired spread, two trainings."""
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import stdev
 
 import torch
@@ -16,17 +17,30 @@ Pair = tuple[Tensor, Tensor]  # lr and hr, or sr and hr
 Make = Callable[[], tuple[nn.Module, torch.optim.Optimizer]]
 
 
-def swap(a: Tensor, b: Tensor) -> Tensor:
-    """The picture with the amplitudes of `a` and the phases of `b`.
+def shift(x: Tensor, down: float, right: float) -> Tensor:
+    """A picture moved in a circle by turning phases: frequency (u, v) by −2π (u · down + v · right).
 
-    Shapes: two of (C, H, W) -> (C, H, W).
+    Args:
+        down, right: in pixels, fractions allowed.
+
+    Shapes: (C, H, W), H and W odd -> (C, H, W).
     """
-    return _joined(lambda x, y: torch.polar(x.abs(), y.angle()))(a, b)
+    return _turned()(x, down, right)
 
 
-def _joined(join: Callable, end: Callable[[Tensor], Tensor] = lambda z: z.real) -> Callable:
-    """Another spectrum made of two, or another way back to real numbers."""
-    return lambda a, b: end(torch.fft.ifft2(join(torch.fft.fft2(a), torch.fft.fft2(b))))
+def _turned(
+    turn: float = -2 * math.pi,
+    frequencies: Callable[[int], Tensor] = partial(torch.fft.fftfreq, dtype=torch.float64),
+    join: Callable[[Tensor, Tensor], Tensor] = lambda spectrum, turns: spectrum * turns,
+) -> Callable:
+    """Another turn, other frequencies, or another way to join."""
+
+    def wrong(x: Tensor, down: float, right: float) -> Tensor:
+        u, v = (frequencies(side) for side in x.shape[-2:])
+        turns = torch.exp(1j * turn * (u[:, None] * down + v * right))
+        return torch.fft.ifft2(join(torch.fft.fft2(x), turns)).real
+
+    return wrong
 
 
 def half_mean(values: Tensor, width: int) -> Tensor:
@@ -128,7 +142,6 @@ def _random(*shape: int) -> Tensor:
 
 
 def _other(*shape: int) -> Tensor:
-    """Paler, and of other numbers: no amplitude is that of `_random`."""
     return 0.1 + 0.7 * _random(1, *shape)[0].flip(-1).square()
 
 
@@ -150,19 +163,17 @@ def _examples(height: int, width: int, count: int) -> list[Pair]:
 _BATCHES = _examples(10, 12, 13)
 
 EXERCISES: dict[str, Exercise] = {
-    "swap": Exercise(
-        swap,
-        [(_random(1, 7, 6), _other(1, 7, 6)), (_random(3, 4, 9), _other(3, 4, 9))],
+    "shift": Exercise(
+        shift,
+        [(_random(1, 7, 9), 2.0, -1.5), (_random(3, 5, 11), 0.25, 3.0)],
         {
-            "the roles are exchanged: the amplitudes are a's, the phases b's.": lambda a, b: swap(b, a),
-            "the amplitudes of a are missing: this has the phases of b, and 1 for every amplitude.": _joined(
-                lambda x, y: torch.polar(torch.ones_like(y.abs()), y.angle())
-            ),
-            "this multiplies the spectra by a's amplitudes and keeps b's own: divide by |B| first.": _joined(
-                lambda x, y: x.abs() * y
-            ),
-            "the modulus of the result was taken, which folds what is below 0 up. Take the real part.": _joined(
-                lambda x, y: torch.polar(x.abs(), y.angle()), torch.abs
+            "this moves the other way: down and right need minus signs.": _turned(2 * math.pi),
+            "down and right are exchanged: rows belong to down.": lambda x, down, right: shift(x, right, down),
+            "the frequencies are in cycles per pixel, phases in radians: 2π is missing.": _turned(-1.0),
+            "frequencies above ½ are negative ones. Counted upwards, they turn the wrong way for fractions of a "
+            "pixel.": _turned(frequencies=lambda side: torch.arange(side, dtype=torch.float64) / side),
+            "the picture's own phases are gone: turn them, do not replace them.": _turned(
+                join=lambda spectrum, turns: spectrum.abs() * turns
             ),
         },
     ),
@@ -199,9 +210,6 @@ EXERCISES: dict[str, Exercise] = {
             "this is the gradient of the complex difference, (X − Y) / |X − Y|; the amplitudes are compared here.": (
                 _pull(lambda x, y: (x - y) / (x - y).abs())
             ),
-            "the difference was kept, where L1 has only its sign: this is half the gradient of the squares.": _pull(
-                lambda x, y: (x.abs() - y.abs()) * x / x.abs()
-            ),
             "the loss is a mean: divide by the number of values.": _pull(
                 lambda x, y: (x.abs() - y.abs()).sign() * x / x.abs(), mean=False
             ),
@@ -217,10 +225,6 @@ EXERCISES: dict[str, Exercise] = {
                 value * math.sqrt((len(t) - 1) / len(t)) for value in spread(t, c)
             ),
             "these are variances; their roots are wanted.": lambda t, c: tuple(value**2 for value in spread(t, c)),
-            "deviations were added. Of independent numbers the variances add.": lambda t, c: (
-                stdev(t) + stdev(c),
-                spread(t, c)[1],
-            ),
             "the first is the spread of one arm. A difference of two trainings has the luck of both.": lambda t, c: (
                 stdev(t),
                 spread(t, c)[1],

@@ -6,9 +6,10 @@ import math
 import statistics
 
 import numpy as np
+import scipy.ndimage
 import torch
 
-from srlib.exercises.floss import EXERCISES
+from srlib.exercises.floss import EXERCISES, shift
 from srlib.losses.frequency import _mean, amplitude_l1
 from tests.exercises.contract import Contract
 
@@ -29,27 +30,45 @@ def back(spectrum):
     return dft(height).conj() @ spectrum @ dft(width).conj() / (height * width)
 
 
-def swapped(join, end=np.real):
-    return lambda a, b: end(back(join(transform(a), transform(b))))
+def by_scipy(x, down, right):
+    """Plane by plane."""
+    planes = [scipy.ndimage.fourier_shift(np.fft.fft2(plane), (down, right)) for plane in x.numpy()]
+    return np.fft.ifft2(planes).real
 
 
-def polar(x, y):
-    return np.abs(x) * np.exp(1j * np.angle(y))
+def row_by_row(x, down, right):
+    """A matrix for the rows and one for the columns."""
+
+    def moved(length, by):
+        waves = np.minimum(np.arange(length), length - np.arange(length)) * np.sign(length / 2 - np.arange(length))
+        return (dft(length).conj() @ np.diag(np.exp(-2j * np.pi * waves * by / length)) @ dft(length) / length).real
+
+    return moved(x.shape[-2], down) @ x.numpy() @ moved(x.shape[-1], right).T
 
 
-def swap_bin_by_bin(a, b):
-    """By Python's complex numbers, on lists."""
-    x, y = transform(a).tolist(), transform(b).tolist()
-    joined = [
-        [[cmath.rect(abs(p), cmath.phase(q)) for p, q in zip(*rows, strict=True)] for rows in zip(*planes, strict=True)]
-        for planes in zip(x, y, strict=True)
-    ]
-    return np.fft.ifft2(joined).real
+def shift_by_half(x, down, right):
+    height, width = x.shape[-2:]
+    angle = torch.fft.fftfreq(height)[:, None].double() * down + torch.fft.rfftfreq(width).double() * right
+    turns = torch.polar(torch.ones_like(angle), -2 * math.pi * angle)
+    return torch.fft.irfft2(torch.fft.rfft2(x) * turns, s=(height, width))
 
 
-def swap_by_half(a, b):
-    x, y = torch.fft.rfft2(a), torch.fft.rfft2(b)
-    return torch.fft.irfft2(x.abs() * y / y.abs(), s=a.shape[-2:])
+def bin_by_bin(upwards=False, full_turn=2 * math.pi, keep=True):
+    """By Python's complex numbers."""
+
+    def answer(x, down, right):
+        spectrum = transform(x)
+        _, height, width = spectrum.shape
+        for i in range(height):
+            for j in range(width):
+                u = i if upwards or i < height / 2 else i - height
+                v = j if upwards or j < width / 2 else j - width
+                turn = cmath.exp(-1j * full_turn * (u * down / height + v * right / width))
+                for plane in spectrum:
+                    plane[i, j] = (plane[i, j] if keep else abs(plane[i, j])) * turn
+        return back(spectrum).real
+
+    return answer
 
 
 def half(once=lambda width: [0] + [width // 2] * (width % 2 == 0), total=lambda values, width: len(values) * width):
@@ -178,7 +197,7 @@ def cut_off(term):
 
 
 RIGHT = {
-    "swap": [swapped(polar), swap_bin_by_bin, swap_by_half],
+    "shift": [by_scipy, row_by_row, shift_by_half, bin_by_bin()],
     "half": [half(), half_by_mirror, lambda values, width: _mean(values[None, None], width)],
     "pull": [pull_by_autograd, pulled(lambda x, y: sign(x, y) * unit(x))],
     "spread": [by_statistics, by_numpy],
@@ -186,11 +205,12 @@ RIGHT = {
 }
 
 WRONG = {
-    "swap": [
-        ("exchanged", lambda a, b: swap_by_half(b, a)),
-        ("1 for every amplitude", swapped(lambda x, y: unit(y))),
-        ("keeps b's own", swapped(lambda x, y: np.abs(x) * y)),
-        ("folds", swapped(polar, np.abs)),
+    "shift": [
+        ("the other way", lambda x, down, right: by_scipy(x, -down, -right)),
+        ("are exchanged", lambda x, down, right: by_scipy(x, right, down)),
+        ("2π is missing", bin_by_bin(full_turn=1)),
+        ("Counted upwards", bin_by_bin(upwards=True)),
+        ("own phases are gone", bin_by_bin(keep=False)),
     ],
     "half": [
         ("this is the mean of the half", lambda values, width: np.mean(values.numpy())),
@@ -204,14 +224,12 @@ WRONG = {
         ("signs alone", pulled(lambda x, y: sign(x, y) + 0j)),
         ("of hr, which", pulled(lambda x, y: sign(x, y) * unit(y))),
         ("complex difference", pulled(lambda x, y: unit(x - y))),
-        ("half the gradient of the squares", pulled(lambda x, y: x - np.abs(y) * unit(x))),
         ("divide by the number", pulled(lambda x, y: sign(x, y) * unit(x), over=lambda image: 1)),
     ],
     "spread": [
         ("the two are swapped", lambda t, c: by_numpy(t, c)[::-1]),
         ("n stands", lambda t, c: by_statistics(t, c, statistics.pstdev)),
         ("these are variances", lambda t, c: tuple(np.square(by_numpy(t, c)))),
-        ("deviations were added", lambda t, c: (np.std(t, ddof=1) + np.std(c, ddof=1), by_numpy(t, c)[1])),
         ("spread of one arm", lambda t, c: (np.std(t, ddof=1), by_numpy(t, c)[1])),
     ],
     "train": [
@@ -229,6 +247,10 @@ WRONG = {
 class TestFloss(Contract):
     chapter, exercises, right, wrong = "floss", EXERCISES, RIGHT, WRONG
 
+    def test_whole_pixels_are_a_roll(self):
+        x = torch.rand(2, 5, 7, dtype=torch.float64)
+        torch.testing.assert_close(shift(x, 2, -3), x.roll((2, -3), (-2, -1)))
+
     def test_no_probe_of_a_gradient_lies_on_a_kink(self):
         for sr, hr in EXERCISES["pull"].probes:
             x, y = (np.abs(np.fft.fft2(image.numpy(), norm="ortho")) for image in (sr, hr))
@@ -236,7 +258,7 @@ class TestFloss(Contract):
 
     def test_other_mistakes_fail_with_the_difference(self):
         for task, answer in (
-            ("swap", lambda a, b: np.fft.ifft(polar(np.fft.fft(a), np.fft.fft(b))).real),
+            ("shift", lambda x, down, right: x.roll((round(down), round(right)), (-2, -1))),
             ("half", half(lambda width: [width // 2])),
             (
                 "pull",
