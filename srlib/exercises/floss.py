@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from statistics import stdev
 
 import torch
@@ -21,16 +20,20 @@ def shift(x: Tensor, down: float, right: float) -> Tensor:
     """A picture moved in a circle by turning phases: frequency (u, v) by −2π (u · down + v · right).
 
     Args:
-        down, right: in pixels, fractions allowed.
+        down, right: in pixels or fractions of one.
 
     Shapes: (C, H, W), H and W odd -> (C, H, W).
     """
     return _turned()(x, down, right)
 
 
+def _signed(side: int) -> Tensor:
+    return torch.fft.fftfreq(side, dtype=torch.float64)
+
+
 def _turned(
     turn: float = -2 * math.pi,
-    frequencies: Callable[[int], Tensor] = partial(torch.fft.fftfreq, dtype=torch.float64),
+    frequencies: Callable[[int], Tensor] = _signed,
     join: Callable[[Tensor, Tensor], Tensor] = lambda spectrum, turns: spectrum * turns,
 ) -> Callable:
     """Another turn, other frequencies, or another way to join."""
@@ -52,7 +55,6 @@ def half_mean(values: Tensor, width: int) -> Tensor:
 
 
 def _alone(width: int) -> set[int]:
-    """The columns without a mirror image."""
     return {0} if width % 2 else {0, width // 2}
 
 
@@ -76,8 +78,6 @@ def pull(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def _pull(spectrum: Callable[[Tensor, Tensor], Tensor], mean: bool = True) -> Callable:
-    """Another spectrum of the gradient, or a sum in place of the mean."""
-
     def wrong(sr: Tensor, hr: Tensor) -> Tensor:
         x, y = (torch.fft.fft2(image, norm="ortho") for image in (sr, hr))
         back = torch.fft.ifft2(spectrum(x, y), norm="ortho").real
@@ -224,7 +224,6 @@ EXERCISES: dict[str, Exercise] = {
             "n stands in the denominators; a sample's deviation has n − 1.": lambda t, c: tuple(
                 value * math.sqrt((len(t) - 1) / len(t)) for value in spread(t, c)
             ),
-            "these are variances; their roots are wanted.": lambda t, c: tuple(value**2 for value in spread(t, c)),
             "the first is the spread of one arm. A difference of two trainings has the luck of both.": lambda t, c: (
                 stdev(t),
                 spread(t, c)[1],

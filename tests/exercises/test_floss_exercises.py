@@ -229,7 +229,6 @@ WRONG = {
     "spread": [
         ("the two are swapped", lambda t, c: by_numpy(t, c)[::-1]),
         ("n stands", lambda t, c: by_statistics(t, c, statistics.pstdev)),
-        ("these are variances", lambda t, c: tuple(np.square(by_numpy(t, c)))),
         ("spread of one arm", lambda t, c: (np.std(t, ddof=1), by_numpy(t, c)[1])),
     ],
     "train": [
