@@ -28,13 +28,12 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Temporal and spatial attention, TSA, in place of a plain fusion of frames (Wang et al., fig. 4).
+    """Temporal and spatial attention, TSA, in place of a plain fusion of frames (Wang et al., CVPRW 2019, fig. 4).
 
     Each pixel of each frame is weighed by its likeness to the centre's; then the fused features are scaled and shifted
     by maps that see a larger surrounding.
 
     Shapes: (N, T, width, h, w), h and w multiples of 4 -> (N, width, h, w).
-    Source: Wang et al., "EDVR", CVPRW 2019, sec. 3.3.
     Differs from the paper: nothing known.
     """
 

@@ -57,13 +57,14 @@ class AlignedLevel(nn.Module):
 
 
 class Alignment(nn.Module):
-    """Pyramid, cascading and deformable alignment, PCD: a neighbour's features to the centre's (Wang et al., fig. 3).
+    """PCD: features of a neighbour are moved to the centre's, coarse to fine (Wang et al., CVPRW 2019, fig. 3).
+
+    Its letters stand for pyramid, cascading, deformable.
 
     Offsets are found at a quarter of the size, doubled and refined at half and at full size; a last deformable
     convolution corrects what is left.
 
     Shapes: two lists of features (N, width, h, w), (N, width, h/2, w/2), (N, width, h/4, w/4) -> (N, width, h, w).
-    Source: Wang et al., "EDVR", CVPRW 2019, sec. 3.2.
     Differs from the paper: nothing known with `gain` 1.
     """
 
