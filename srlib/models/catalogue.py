@@ -112,6 +112,7 @@ CATALOGUE: dict[str, Entry] = {
     "drn_l": Entry("DRN-L", drn.drn_l, _DRN, scales=(4, 8)),
     "drn_small": Entry("DRN-small", drn.drn_small, _DRN, scales=(2, 4, 8)),
     "drn_small_dual": Entry("DRN-small, closed loop", drn.drn_small, _DRN, scales=(2, 4, 8)),
+    "drn_small_unpaired": Entry("DRN-small, adapted", drn.drn_small, _DRN, scales=(2, 4, 8)),
     "johnson_pixel": Entry(
         "Johnson, pixel loss", johnson.johnson_small, _JOHNSON, tint=Colours(flat=6, grey=13, ends=1.5)
     ),

@@ -208,3 +208,79 @@ def compact(scale=4, width=8, convolutions=2, channels=3, activation="prelu"):
         return x + lr.repeat_interleave(scale, -1).repeat_interleave(scale, -2)
 
     return state, run
+
+
+def drn(phases=2, blocks=2, width=8, mean=MEAN, mix=0.0):
+    """DRN by the names of its authors; `mix` moves the two mean shifts off the identity, as their training does."""
+    make = Maker()
+    for name, sign in (("sub_mean", -1), ("add_mean", 1)):
+        make.state[f"{name}.weight"] = (torch.eye(3) + mix * torch.randn(3, 3, generator=make.rng))[..., None, None]
+        make.state[f"{name}.bias"] = sign * 255 * torch.tensor(mean) + mix * torch.randn(3, generator=make.rng)
+    make.conv("head", 3, width)
+    for p in range(phases):
+        maps = width * 2**p
+        make.conv(f"down.{p}.dual_module.0.0", maps, maps, bias=False)
+        make.conv(f"down.{p}.dual_module.1", maps, 2 * maps, bias=False)
+    for k, p in enumerate(range(phases, 0, -1)):
+        maps = width * 2**p * (1 if k == 0 else 2)
+        for b in range(blocks):
+            block = f"up_blocks.{k}.{b}.body"
+            make.conv(f"{block}.0", maps, maps, size=0.05)
+            make.conv(f"{block}.2", maps, maps, size=0.05)
+            make.conv(f"{block}.3.conv_du.0", maps, maps // 16, 1, size=0.01)
+            make.conv(f"{block}.3.conv_du.2", maps // 16, maps, 1)
+        make.conv(f"up_blocks.{k}.{blocks}.0", maps, 4 * maps, size=0.05)
+        make.conv(f"up_blocks.{k}.{blocks + 1}", maps, width * 2 ** (p - 1), 1)
+    for k in range(phases + 1):
+        make.conv(f"tail.{k}", width * 2 ** (phases + 1 - max(1, k)), 3)
+    state = make.state
+
+    def run(lr):
+        """All answers."""
+        x = F.interpolate(255 * lr, scale_factor=2**phases, mode="bicubic", align_corners=False)
+        x, copies = applied(state, "head", applied(state, "sub_mean", x)), []
+        for p in range(phases):
+            copies.append(x)
+            x = F.conv2d(x, state[f"down.{p}.dual_module.0.0.weight"], stride=2, padding=1)
+            x = applied(state, f"down.{p}.dual_module.1", F.leaky_relu(x, 0.2))
+        answers = [applied(state, "add_mean", applied(state, "tail.0", x)) / 255]
+        for k in range(phases):
+            for b in range(blocks):
+                block = f"up_blocks.{k}.{b}.body"
+                y = applied(state, f"{block}.2", F.relu(applied(state, f"{block}.0", x)))
+                mean = F.relu(applied(state, f"{block}.3.conv_du.0", y.mean((-2, -1), keepdim=True)))
+                x = x + y * torch.sigmoid(applied(state, f"{block}.3.conv_du.2", mean))
+            x = F.pixel_shuffle(applied(state, f"up_blocks.{k}.{blocks}.0", x), 2)
+            x = torch.cat([applied(state, f"up_blocks.{k}.{blocks + 1}", x), copies[-1 - k]], 1)
+            answers.append(applied(state, "add_mean", applied(state, f"tail.{k + 1}", x)) / 255)
+        return answers
+
+    return state, run
+
+
+def lapsrn(levels=2, depth=3, width=8):
+    """LapSRN by the names of pytorch-LapSRN; both levels' answers."""
+    make = Maker()
+    make.conv("conv_input", 1, width, bias=False)
+    for k in range(1, levels + 1):
+        make.conv(f"convt_I{k}", 1, 1, 4, bias=False)
+        make.conv(f"convt_R{k}", width, 1, bias=False)
+        for j in range(depth):
+            make.conv(f"convt_F{k}.0.cov_block.{2 * j}", width, width, bias=False)
+        make.conv(f"convt_F{k}.0.cov_block.{2 * depth}", width, width, 4, bias=False)
+    state = make.state
+
+    def painted(name, x):
+        return F.conv_transpose2d(x, state[f"{name}.weight"], stride=2, padding=1)
+
+    def run(lr):
+        features, picture, answers = F.leaky_relu(applied(state, "conv_input", lr), 0.2), lr, []
+        for k in range(1, levels + 1):
+            for j in range(depth):
+                features = F.leaky_relu(applied(state, f"convt_F{k}.0.cov_block.{2 * j}", features), 0.2)
+            features = F.leaky_relu(painted(f"convt_F{k}.0.cov_block.{2 * depth}", features), 0.2)
+            picture = painted(f"convt_I{k}", picture) + applied(state, f"convt_R{k}", features)
+            answers.append(picture)
+        return answers
+
+    return state, run
