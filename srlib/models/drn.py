@@ -93,6 +93,7 @@ class DRN(nn.Module):
     """
 
     channels = 3
+    blend = 24  # lr pixels over which tiles fade into each other, since attention sees the whole picture
 
     def __init__(self, *, scale: int, blocks: int, width: int, mean: Sequence[float] | None = None) -> None:
         super().__init__()

@@ -22,6 +22,7 @@ class Output(nn.Module):
             told = ", ".join(f"×{answer}" for answer in scales)
             raise ValueError(f"{type(net).__name__} answers at {told}, not at ×{scale}")
         self.net, self.scale, self.channels = net, scale, net.channels
+        self.blend = getattr(net, "blend", 0)
         self.place = scales.index(scale) if len(scales) > 1 else None
 
     def forward(self, lr: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srlib.models import compact, drn, edsr, esrgan, lapsrn, srgan
+from srlib.models import compact, drn, edsr, edvr, esrgan, lapsrn, srgan
 from srlib.models.catalogue import CATALOGUE
 from srlib.models.state import unwrapped
 
@@ -104,6 +104,11 @@ def _lapsrn(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tens
     return tensors, lapsrn.settings_of(tensors)
 
 
+def _edvr(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors = edvr.from_official(state)
+    return tensors, edvr.settings_of(tensors)
+
+
 FAMILIES = (
     Family(
         "ESRGAN or Real-ESRGAN (RRDBNet)",
@@ -111,6 +116,7 @@ FAMILIES = (
         lambda names: any(map(_RRDB.match, names)),
         _rrdb,
     ),
+    Family("EDVR", ("edvr_m", "edvr_l"), lambda names: "pcd_align.dcn_pack.l1.weight" in names, _edvr),
     Family(
         "SRResNet",
         ("srresnet",),

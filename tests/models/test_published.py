@@ -174,6 +174,20 @@ def test_a_drn_that_cannot_be_held():
         read(state)
 
 
+@pytest.mark.parametrize("attention", [True, False])
+@pytest.mark.parametrize("frames", [3, 5])
+def test_edvr_of_basicsr(frames, attention):
+    state, run = others.edvr(frames=frames, attention=attention)
+    found = read({"params": state})
+    size = {"frames": frames, "width": 8, "blocks": 1, "extract": 1, "groups": 2, "attention": attention, "gain": 1.0}
+    assert (found.model, found.scale, found.settings) == ("edvr_l", 4, size)
+    net, clip = found.build(), torch.rand(2, frames, 3, 12, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(net(clip), run(clip), atol=1e-4, rtol=1e-4)
+    with pytest.raises(PublishedError, match="'predeblur.conv_first' is no layer of a published EDVR"):
+        read(state | {"predeblur.conv_first.weight": torch.ones(8, 3, 3, 3)})
+
+
 @pytest.mark.parametrize("levels, depth", [(1, 2), (2, 10), (3, 1)])
 def test_a_ported_lapsrn_sees_zeros_beyond_its_borders(levels, depth):
     state, run = others.lapsrn(levels, depth)
