@@ -15,6 +15,7 @@ from torch import Tensor
 
 from book._tools.pages import ROOT
 from srlib import checkpoints
+from srlib.consistency import invisible
 from srlib.data.datasets import photo
 from srlib.data.synthetic import zone_plate
 from srlib.images import to_uint8
@@ -68,6 +69,7 @@ def parts() -> dict[str, Image.Image]:
     pairs["pixels"] = rings[..., ::SCALE, ::SCALE], small(rings)
     pairs["networks"] = nearest(SCALE)(small(coffee)), sr(small(coffee))
     pairs["perception"] = sr(small(cat)), network("esrgan_small")(small(cat))
+    pairs["loops"] = cat - 2 * invisible(cat, SCALE), cat  # both shrink to the same picture
     return {name: halves(*(squares(each, 2).crop((0, 0, 480, 270)) for each in pair)) for name, pair in pairs.items()}
 
 
