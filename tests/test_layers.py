@@ -19,6 +19,7 @@ LAYERS = [
         "resample",
         "consistency",
         "frequency",
+        "wavelets",
         "warp",
         "degradations",
         "scores",
