@@ -22,6 +22,7 @@ LAYERS = [
         "wavelets",
         "warp",
         "degradations",
+        "random_degradations",
         "scores",
         "metrics",
     ),
