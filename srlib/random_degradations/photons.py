@@ -8,6 +8,7 @@ from scipy.special import pdtr
 
 PHOTONS = 256  # of white
 _BITS = 12  # of a draw, which choose the cell of the table
+_PART = 1 << 18  # pixels at a time, since a draw takes eight times the memory of its pixel
 _LARGEST = 512  # photons; more than 16 σ above white
 
 
@@ -20,9 +21,15 @@ def photons(levels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.i
     Shapes: any -> the same.
     Source: http://luc.devroye.org/rnbookindex.html, chapter III.2.4, the method of guide tables.
     """
+    pixels = levels.reshape(-1)
+    parts = (_counts(pixels[first : first + _PART], rng) for first in range(0, max(1, pixels.size), _PART))
+    return np.concatenate([*parts]).reshape(levels.shape)
+
+
+def _counts(levels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.int16]:
     least, sure, distribution = _tables()
     uniform = rng.integers(2**32, size=levels.size, dtype=np.uint32)
-    level = levels.reshape(-1).astype(np.int64)
+    level = levels.astype(np.int64)
     cell = (level << _BITS) + (uniform >> (32 - _BITS))
     counts = least[cell]
     open_ones = np.flatnonzero(~sure[cell])
@@ -31,7 +38,7 @@ def photons(levels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.i
         more = place > distribution[level, counts[open_ones]]
         open_ones, place, level = open_ones[more], place[more], level[more]
         counts[open_ones] += 1
-    return counts.reshape(levels.shape)
+    return counts
 
 
 @lru_cache
