@@ -47,8 +47,8 @@ def niqe(image: Tensor, pristine: Pristine | None = None) -> Tensor:
     so of each patch, at full and at half size. The distance is that between the mean and covariance of the picture's
     patches and those of sharp photographs, √((μ₁ − μ₂)ᵀ ((Σ₁ + Σ₂) / 2)⁻¹ (μ₁ − μ₂)).
 
-    It puts strong damages in order and light ones not: the effect of a blur of σ 0.5 or of JPEG at quality 80 is smaller
-    than the spread between pictures, and on old scans such a step lowers it (`data/results/niqe.csv`).
+    It puts strong damages in order and light ones not: the effect of a blur of σ 0.5 or of JPEG at quality 80 is
+    smaller than the spread between pictures, and on old scans it lowers the number (`data/results/niqe.csv`).
 
     Args:
         pristine: default: ours, from `data/niqe.safetensors`.
