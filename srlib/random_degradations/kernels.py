@@ -1,8 +1,7 @@
 """Blur kernels of many shapes, and how one is drawn: Gaussians, sharper and flatter ones, plateaus, and the sinc."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -11,15 +10,14 @@ from torch import Tensor
 
 Range = tuple[float, float]
 
-# How often each shape of a Gaussian is drawn (Wang et al., ICCVW 2021).
-SHAPES = {
-    "isotropic": 0.45,
-    "anisotropic": 0.25,
-    "generalised isotropic": 0.12,
-    "generalised anisotropic": 0.03,
-    "plateau isotropic": 0.12,
-    "plateau anisotropic": 0.03,
-}
+SHAPES = (
+    "isotropic",
+    "anisotropic",
+    "generalised isotropic",
+    "generalised anisotropic",
+    "plateau isotropic",
+    "plateau anisotropic",
+)
 SINC = "sinc"
 
 
@@ -41,7 +39,12 @@ def generalised_gaussian(sigma_x: float, sigma_y: float, angle: float, beta: flo
 def plateau_gaussian(sigma_x: float, sigma_y: float, angle: float, beta: float, size: int) -> Tensor:
     """1 / (1 + (xᵀ Σ⁻¹ x)^β), sum one: level in the middle, half as high where xᵀ Σ⁻¹ x = 1 (Wang et al., ICCVW 2021).
 
-    Args: as for `generalised_gaussian`.
+    Args:
+        sigma_x, sigma_y: in pixels, along `angle` and across it.
+        angle: degrees, anticlockwise from the horizontal axis.
+        beta: how steeply the plateau ends, above 0.
+        size: odd; what lies beyond is cut off.
+
     Shapes: (size, size) float64.
     Raises: as `generalised_gaussian`.
     """
@@ -109,18 +112,18 @@ class KernelRanges:
 
     Args:
         sinc: the probability of a sinc.
-        shapes: the probability of each shape, otherwise; they sum to one.
+        shapes: the probability of each of `SHAPES`, otherwise; they sum to one.
         sigma: in pixels.
         generalised, plateau: of β.
         cutoff: of a sinc, in cycles per pixel; for sizes from 13 on it may begin lower, at `wide_cutoff`.
         sizes: odd.
 
-    Raises: ValueError for shapes that do not exist, or whose probabilities do not sum to one.
+    Raises: ValueError for another number of shapes, and for probabilities that do not sum to one.
     Differs from the paper: β is uniform in the range that the paper states.
     """
 
     sinc: float = 0.1
-    shapes: Mapping[str, float] = field(default_factory=lambda: dict(SHAPES))
+    shapes: tuple[float, ...] = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)
     sigma: Range = (0.2, 3.0)
     generalised: Range = (0.5, 4.0)
     plateau: Range = (1.0, 2.0)
@@ -129,10 +132,10 @@ class KernelRanges:
     sizes: tuple[int, ...] = tuple(range(7, 22, 2))
 
     def __post_init__(self) -> None:
-        if unknown := self.shapes.keys() - SHAPES.keys():
-            raise ValueError(f"no shape {', '.join(sorted(unknown))}; there are {', '.join(SHAPES)}")
-        if abs(sum(self.shapes.values()) - 1) > 1e-9:
-            raise ValueError(f"the probabilities of the shapes must sum to one, got {sum(self.shapes.values()):g}")
+        if len(self.shapes) != len(SHAPES):
+            raise ValueError(f"there are {len(SHAPES)} shapes ({', '.join(SHAPES)}), got {len(self.shapes)}")
+        if abs(sum(self.shapes) - 1) > 1e-9:
+            raise ValueError(f"the probabilities of the shapes must sum to one, got {sum(self.shapes):g}")
 
     def draw(self, rng: np.random.Generator) -> DrawnKernel:
         """One kernel."""
@@ -140,7 +143,7 @@ class KernelRanges:
         if rng.random() < self.sinc:
             low = self.wide_cutoff if size >= 13 else self.cutoff[0]
             return DrawnKernel(SINC, size, cutoff=rng.uniform(low, self.cutoff[1]))
-        kind = str(rng.choice([*self.shapes], p=[*self.shapes.values()]))
+        kind = SHAPES[rng.choice(len(SHAPES), p=self.shapes)]
         sigma_x = sigma_y = rng.uniform(*self.sigma)
         angle, beta = 0.0, 1.0
         if kind.endswith("anisotropic"):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -74,7 +74,7 @@ class StageRanges:
     """
 
     blur: float = 1.0
-    kernels: KernelRanges = field(default_factory=KernelRanges)
+    kernels: KernelRanges = KernelRanges()
     resize: tuple[float, float, float] = (0.2, 0.7, 0.1)
     factor: Range = (0.15, 1.5)
     gaussian: float = 0.5
