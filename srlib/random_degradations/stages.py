@@ -27,14 +27,16 @@ def blur(picture: Picture, kernel: NDArray[np.float64]) -> Picture:
     sum; any other by a product of spectra.
 
     Shapes: (H, W, C) -> (H, W, C).
+    Raises: ValueError for a kernel that is not square and odd.
     """
+    if kernel.shape != (len(kernel), len(kernel)) or len(kernel) % 2 == 0:
+        raise ValueError(f"a kernel must be square with an odd side, so that it has a centre, got {kernel.shape}")
     flipped = kernel[::-1, ::-1]  # OpenCV correlates
     middle = len(kernel) // 2
     column, row, centre = flipped[:, middle], flipped[middle], flipped[middle, middle]
     remainder = np.abs(np.outer(column, row) - centre * flipped).max()
     if centre > 0 and remainder < 1e-9 * centre * np.abs(kernel).max():
-        result = cv2.sepFilter2D(picture, -1, row / row.sum(), column / column.sum(), borderType=cv2.BORDER_REFLECT)
-        result *= np.float32(kernel.sum())
+        result = cv2.sepFilter2D(picture, -1, row, column / centre, borderType=cv2.BORDER_REFLECT)
     elif len(kernel) <= _WIDEST:
         result = cv2.filter2D(picture, -1, flipped, borderType=cv2.BORDER_REFLECT)
     else:

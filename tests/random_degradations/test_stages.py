@@ -41,6 +41,7 @@ def two_peaks(size):
         motion_kernel(6, 20),
         two_peaks(7),
         two_peaks(15),
+        torch.outer(torch.tensor([1.0, 2, 1]), torch.tensor([-1.0, 2, -1])).double(),
     ],
 )
 def test_blur_as_the_operator(size, kernel):
@@ -57,6 +58,12 @@ def test_a_picture_smaller_than_the_kernel_keeps_its_size_and_its_level(size, ke
     result = stages.blur(image, kernel.numpy())
     assert result.shape == image.shape
     np.testing.assert_allclose(result, 0.3, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (3, 5), (9,)])
+def test_a_kernel_has_a_centre(shape):
+    with pytest.raises(ValueError, match="must be square with an odd side"):
+        stages.blur(picture(9, 8), np.ones(shape))
 
 
 def test_the_three_modes():
