@@ -34,15 +34,19 @@ def upscale(
     network with an attribute `multiple`, such as an RRDBNet that folds, treats blocks of pixels as one. Its tiles begin
     at multiples of the block's side, since the result depends on where a block begins.
 
+    A network that weighs its maps by means over the whole picture, such as a DRN, has an attribute `blend`. Its tiles
+    take these means of themselves, and so differ a little from the whole; each fades into the next over `blend` pixels,
+    so that no seam is seen.
+
     For an RGB picture, a network for one channel enlarges the luma (`to_ycbcr`), and bicubic interpolation the chroma,
     as in the figures of papers on luma. A grey picture is passed to an RGB network as three equal channels, and the
     mean of the output channels is returned. `metrics.evaluate` does the same.
 
     Args:
-        net: with attribute `scale`, `channels` if it is fixed, and `frames` and `multiple` if they are not 1; its
-            training mode is restored afterwards.
+        net: with attribute `scale`, `channels` if it is fixed, `frames` and `multiple` if they are not 1, and `blend`
+            if it sees the whole picture; its training mode is restored afterwards.
         tile: side in lr pixels, rounded down to a multiple of `multiple`; None: the whole picture at once.
-        overlap: in lr pixels, rounded up to such a multiple; None: measured by `receptive_radius(net)`.
+        overlap: in lr pixels, rounded up to such a multiple; None: measured by `receptive_radius(net)`, or `blend`.
         ensemble: use `SelfEnsemble(net)`; eight times the work.
         progress: called with (tiles done, total tiles) after each tile.
 
@@ -71,9 +75,11 @@ def upscale(
         if overlap is None:
             channels = getattr(net, "channels", None) or lr.shape[-3]
             overlap = receptive_radius(net, channels, lr.device, lr.dtype)  # at least 2: enough for bicubic chroma
-        block = getattr(net, "multiple", 1)
+        block, blended = getattr(net, "multiple", 1), getattr(net, "blend", 0) > 0
         tile, overlap = max(block, tile // block * block), -(-overlap // block) * block
-        return _tiled(run, net.scale, lr, tile, overlap, progress)
+        if blended:  # a pixel lies in two tiles at most
+            overlap = min(overlap, tile // 2)
+        return _tiled(run, net.scale, lr, tile, overlap, progress, blended)
     finally:
         for module, training in modes:
             module.training = training
@@ -100,6 +106,7 @@ def _tiled(
     tile: int,
     overlap: int,
     progress: Callable[[int, int], None] | None,
+    blended: bool,
 ) -> Tensor:
     if scale != int(scale):
         raise ValueError(f"tiles need an integer scale, got {scale}; use tile=None")
@@ -110,13 +117,32 @@ def _tiled(
     for done, ((top, bottom, first, last), (left, right, start, stop)) in enumerate(places, 1):
         piece = run(lr[..., first:last, start:stop])
         if sr is None:
-            sr = piece.new_empty(*piece.shape[:-2], height * scale, width * scale)
-        inner_rows = slice((top - first) * scale, (bottom - first) * scale)
-        inner_columns = slice((left - start) * scale, (right - start) * scale)
-        sr[..., top * scale : bottom * scale, left * scale : right * scale] = piece[..., inner_rows, inner_columns]
+            sr = piece.new_zeros(*piece.shape[:-2], height * scale, width * scale)
+        if blended:
+            down = _fade(scale, overlap, (first, top, bottom, last), height).to(piece)
+            piece = piece * down[:, None] * _fade(scale, overlap, (start, left, right, stop), width).to(piece)
+            sr[..., first * scale : last * scale, start * scale : stop * scale] += piece
+        else:
+            inner_rows = slice((top - first) * scale, (bottom - first) * scale)
+            inner_columns = slice((left - start) * scale, (right - start) * scale)
+            sr[..., top * scale : bottom * scale, left * scale : right * scale] = piece[..., inner_rows, inner_columns]
         if progress:
             progress(done, len(places))
     return sr
+
+
+def _fade(scale: int, overlap: int, span: tuple[int, int, int, int], n: int) -> Tensor:
+    """Weights of a piece along one side: 1 inside, and a ramp across each border that it shares with another piece.
+
+    The ramp is as wide as the overlap, so that its ends lie half of it from where the pieces end, and are padded.
+    """
+    first, start, stop, last = span
+    x = (torch.arange(scale * first, scale * last, dtype=torch.float64) + 0.5) / scale
+    weight = torch.ones_like(x)
+    for border, sign in ((start, 1), (stop, -1)):
+        if 0 < border < n and overlap:
+            weight = weight * (sign * (x - border) / overlap + 0.5).clamp(0, 1)
+    return weight
 
 
 def _spans(n: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
@@ -145,6 +171,8 @@ def receptive_radius(
     Raises: ValueError for a network whose difference reaches across the largest probe, because of attention over the
         whole picture, or global pooling.
     """
+    if getattr(net, "blend", 0):
+        return net.blend
     rng = torch.Generator().manual_seed(0)
     rounding = max(1e-6, 4 * torch.finfo(dtype).eps)
     for size in _PROBES:

@@ -22,6 +22,7 @@ class SelfEnsemble(nn.Module):
         self.scale = net.scale
         self.channels = getattr(net, "channels", None)
         self.frames, self.multiple = getattr(net, "frames", 1), getattr(net, "multiple", 1)
+        self.blend = getattr(net, "blend", 0)
 
     def forward(self, lr: Tensor) -> Tensor:
         height, width = lr.shape[-2:]

@@ -12,6 +12,7 @@ from srlib.models.edsr import edsr_small
 from srlib.models.esrgan import RRDBNet
 from srlib.models.fcn import espcn, fsrcnn
 from srlib.models.interpolators import bicubic, lanczos, nearest
+from srlib.models.outputs import Output
 from srlib.self_ensemble import SelfEnsemble
 from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
 from tests.conftest import every
@@ -165,6 +166,36 @@ def test_networks_that_see_everything_are_refused():
     with pytest.raises(ValueError, match="Global sees further than 128 pixels.*tile=None"):
         upscale(Global(), torch.rand(1, 3, 300, 20))
     assert upscale(Global(), torch.rand(1, 3, 300, 20), tile=None).shape == (1, 3, 600, 40)
+
+
+@pytest.mark.parametrize("size", [(90, 41), (61, 100), (33, 65)])
+@pytest.mark.parametrize(("tile", "overlap"), [(32, None), (32, 9), (20, 12)])
+def test_tiles_that_fade_into_each_other_add_up(size, tile, overlap):
+    """Where every tile is right, so is any mixture of two."""
+    net = espcn(2)
+    assert receptive_radius(net, 1) <= 4 + 2
+    net.blend = 10
+    lr = torch.rand(2, 1, *size)
+    whole = upscale(net, lr, tile=None)
+    torch.testing.assert_close(upscale(net, lr, tile=tile, overlap=overlap), whole, atol=2e-6, rtol=0)
+    assert receptive_radius(net, 1) == 10
+
+
+def test_networks_that_see_everything_fade_over_the_borders_of_tiles():
+    class Global(nn.Module):
+        scale, channels, blend = 2, 3, 12
+
+        def forward(self, lr):
+            return bicubic(2)(lr) * lr.mean((-2, -1), keepdim=True)
+
+    lr = torch.cat([torch.full((1, 3, 64, 64), 0.4), torch.full((1, 3, 64, 64), 0.8)], -1)
+    found = upscale(Global(), lr, tile=64, overlap=None)
+    factor = (found / bicubic(2)(lr))[0, 0, 30]
+    steps = factor.diff().abs()
+    assert steps.max() < 1.5 * (0.8 - 0.4) / (2 * 12)  # a ramp as wide as the overlap, and no step at the border
+    assert factor[:60].std() < 1e-6 and factor[-60:].std() < 1e-6
+    for wrapped in (SelfEnsemble(Global()), Output(Global(), 2)):
+        torch.testing.assert_close(upscale(wrapped, lr, tile=64), found, atol=2e-3, rtol=0)
 
 
 def test_ensemble_is_the_mean_over_the_square(net):

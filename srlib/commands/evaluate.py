@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from srlib import metrics
 from srlib.commands import arguments, networks, pairs
@@ -14,6 +14,7 @@ from srlib.commands.report import Report, check_files, show, write
 from srlib.data import datasets
 from srlib.evaluation import perceptual
 from srlib.io import finder
+from srlib.models.outputs import Output, answers
 from srlib.self_ensemble import SelfEnsemble
 
 
@@ -29,6 +30,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     option("--ensemble", action="store_true", help='self-ensemble: mean over 8 flips and rotations, the "+" of papers')
     option("--colour", choices=tuple(metrics.COLOURS), default="y", help="default: y, as in papers")
     option("--border", type=arguments.border, help="pixels cut from each side (default: the scale)")
+    option("--outputs", action="store_true", help="also the smaller answers of LapSRN and DRN: ×2 of a network for ×4")
     option("--perceptual", action="store_true", help="also the perceptual distance by our feature network, in colour")
     option("--recursive", action="store_true", help="also the pictures in subfolders")
     option("--json", metavar="FILE", help="also write the scores, with one row per picture; - for standard output")
@@ -46,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("give either models or --results DIR")
     if options.suffix and not options.results:
         raise UsageError("--suffix is for the names of --results")
+    if options.outputs and options.results:
+        raise UsageError("--outputs is for models, not for --results")
     if options.ensemble and options.results:
         raise UsageError("--ensemble is for models, not for --results")
     check_files(options.json, options.csv)
@@ -89,6 +93,8 @@ def _of_models(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Ite
     for name, net in nets:
         if options.colour == "rgb" and getattr(net, "channels", None) == 1:
             raise UsageError(f"{name} predicts luma only; use --colour y or y_full")
+    if options.outputs:
+        nets = list(_with_smaller(nets))
     protocol = metrics.Protocol(options.colour, options.border)
     for name, net in nets:
         net = SelfEnsemble(net) if options.ensemble else net
@@ -106,6 +112,14 @@ def _of_models(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Ite
             left_out(reason)
         else:
             yield Report(name, _set_name(on), scores, look)
+
+
+def _with_smaller(nets: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, nn.Module]]:
+    """Each network, and before it the upscalers that its smaller answers are."""
+    for name, net in nets:
+        smaller = [scale for scale in answers(net) if 1 < scale < net.scale]
+        yield from ((f"{name} (of ×{net.scale})", Output(net, scale)) for scale in smaller)
+        yield name, net
 
 
 def _of_results(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Iterator[Report]:

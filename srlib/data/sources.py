@@ -178,3 +178,26 @@ class UnpairedPatches:
                 for k, (role, size) in enumerate(self.sizes.items())
             )
         )
+
+
+@dataclass(frozen=True)
+class Together:
+    """Batches of several sources side by side: pairs, and lr that nobody has an hr of.
+
+    Args:
+        sources: each has its own roles, or shares some; a batch has their pictures in this order.
+    """
+
+    sources: tuple[Any, ...]
+
+    @property
+    def sides(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for source in self.sources:
+            found |= {role: max(side, found.get(role, 0)) for role, side in source.sides.items()}
+        return found
+
+    def __call__(self, pictures: Pictures, *, seed: int, batch: int) -> Unpaired:
+        # far apart: a source of several roles counts on from its seed
+        made = [source(pictures, seed=seed + 1000 * k, batch=batch) for k, source in enumerate(self.sources)]
+        return Unpaired(*made)

@@ -180,10 +180,16 @@ class Unpaired:
     Raises: ValueError for streams of one seed, which would cut the same places at the same time.
     """
 
-    def __init__(self, *streams: AlignedStream | DegradedStream) -> None:
-        if len({stream.seed for stream in streams}) < len(streams):
-            raise ValueError(f"unpaired streams need seeds of their own, got {[stream.seed for stream in streams]}")
+    def __init__(self, *streams: "AlignedStream | DegradedStream | Unpaired") -> None:
         self.streams = streams
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"unpaired streams need seeds of their own, got {self.seeds}")
+
+    @property
+    def seeds(self) -> list[int]:
+        """Those of all streams, also of those inside others."""
+        found = [stream.seeds if isinstance(stream, Unpaired) else [stream.seed] for stream in self.streams]
+        return [seed for seeds in found for seed in seeds]
 
     def batch(self, indices: Sequence[int], device: torch.device | str = "cpu") -> tuple[Tensor, ...]:
         """The batches of all streams, one after the other."""

@@ -53,7 +53,7 @@ class Effect:
 
 
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> Effect:
-    """Mean of independent values and its Student t-interval.
+    """Mean of independent values and its t-interval (Student, Biometrika 1908).
 
     With n values, half the width is t · s / √n: s is their standard deviation (n − 1 in its denominator), t the
     quantile of Student's distribution with n − 1 degrees of freedom. Of 3 values t is 4.3, of 8 it is 2.36.
@@ -62,7 +62,6 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Effect:
         confidence: share of such intervals that hold the true mean, if the values are normal.
 
     Raises: ValueError for fewer than two values, for one that is not finite, and for a confidence outside 0 to 1.
-    Source: Student (W. S. Gosset), "The probable error of a mean", Biometrika 6, 1908.
     """
     if len(values) < 2 or not all(map(math.isfinite, values)):
         raise ValueError(f"an interval needs at least two values, all finite; got {list(values)}")

@@ -96,16 +96,18 @@ def check_scale(scale: int, choices: Collection[int] | None = None) -> None:
         raise ValueError(f"scale must be one of {', '.join(map(str, choices))}, got {scale!r}")
 
 
-def check_input(lr: Tensor, channels: int) -> None:
-    """Check that `lr` is a batch of float pictures with this number of channels.
+def check_input(lr: Tensor, channels: int, frames: int = 1) -> None:
+    """Check that `lr` is a batch of float pictures with this number of channels, or of clips with as many frames.
 
     Raises: TypeError for integers; ValueError for another shape.
     """
     if not lr.is_floating_point():
         raise TypeError(f"lr is {lr.dtype}; networks need floats in [0, 1], see srlib.images.from_uint8")
-    if lr.ndim != 4 or lr.shape[1] != channels:
+    clip = () if frames == 1 else (frames,)
+    if lr.ndim != 4 + len(clip) or tuple(lr.shape[1:-2]) != (*clip, channels):
         colour = {1: "Y only: convert with srlib.images.to_y", 3: "RGB"}.get(channels, f"{channels} channels")
-        raise ValueError(f"lr must be (N, {channels}, h, w), {colour}; got shape {tuple(lr.shape)}")
+        need = ", ".join(map(str, ("N", *clip, channels, "h", "w")))
+        raise ValueError(f"lr must be ({need}), {colour}; got shape {tuple(lr.shape)}")
 
 
 def check_picture(picture: Tensor, channels: int, size: int | None = None) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from srlib.models import compact, drn, edsr, esrgan, fcn, johnson, lapsrn, srgan
+from srlib.models import compact, drn, edsr, edvr, esrgan, fcn, johnson, lapsrn, srgan
 
 Kind = Literal["true", "textured", "video", "kernel"]
 
@@ -90,6 +90,7 @@ _RRDB = _small(esrgan.RRDBNet, blocks=1, width=16, growth=8)
 _LAPSRN = _small(lapsrn.LapSRN, width=16, depth=2)
 _LAPSRN_RGB = _small(lapsrn.LapSRN, width=16, depth=2, channels=3)
 _DRN = _small(drn.DRN, blocks=1, width=8)
+_EDVR = _small(edvr.EDVR, frames=3, width=16, blocks=1, extract=1, groups=4)
 _EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
 _EDSR_SMALL = _small(edsr.EDSR, blocks=2, width=16, tail="light")
 
@@ -114,6 +115,7 @@ CATALOGUE: dict[str, Entry] = {
     "drn_l": Entry("DRN-L", drn.drn_l, _DRN, scales=(4, 8)),
     "drn_small": Entry("DRN-small", drn.drn_small, _DRN, scales=(2, 4, 8)),
     "drn_small_dual": Entry("DRN-small, closed loop", drn.drn_small, _DRN, scales=(2, 4, 8)),
+    "drn_small_unpaired": Entry("DRN-small, adapted", drn.drn_small, _DRN, scales=(2, 4, 8)),
     "johnson_pixel": Entry(
         "Johnson, pixel loss", johnson.johnson_small, _JOHNSON, tint=Colours(flat=6, grey=13, ends=1.5)
     ),
@@ -122,6 +124,8 @@ CATALOGUE: dict[str, Entry] = {
     "rrdbnet": Entry("RRDBNet", esrgan.rrdbnet, _RRDB),
     "rrdb_psnr_small": Entry("RRDB-small, L1", esrgan.rrdb_small, _RRDB),
     "esrgan_small": Entry("ESRGAN-small", esrgan.rrdb_small, _RRDB, kind="textured"),
+    "edvr_m": Entry("EDVR-M", edvr.edvr_m, _EDVR, scales=(4,), kind="video", frames=5),
+    "edvr_l": Entry("EDVR-L", edvr.edvr_l, _EDVR, scales=(4,), kind="video", frames=5),
     "compact": Entry("Compact", compact.compact, _small(compact.Compact, width=16, convolutions=2)),
 }
 

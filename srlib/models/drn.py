@@ -1,10 +1,15 @@
-"""DRN: a U-Net that returns a picture at every scale, and small networks that shrink its answers again."""
+"""DRN: a U-Net that returns a picture at every scale, and small networks that shrink its answers again; and names."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlib.models.blocks import check_input, check_scale, div2k_mean
+from srlib.models.state import unwrapped
 from srlib.resample import resize
 
 PHASES = {2: 1, 4: 2, 8: 3}  # scale: how often it halves and doubles
@@ -78,6 +83,7 @@ class DRN(nn.Module):
     Args:
         blocks: with channel attention, at each size on the way up.
         width: feature maps at full size; they double with each halving.
+        mean: the colour that is subtracted before the first layer and added after the last; None: that of DIV2K.
 
     Shapes: lr (N, 3, h, w) in [0, 1] -> sr (N, 3, scale·h, scale·w), not clamped; with `pyramid=True` the list of all
         answers, ×1 first, of which the last is sr.
@@ -87,14 +93,17 @@ class DRN(nn.Module):
     """
 
     channels = 3
+    blend = 24  # lr pixels over which tiles fade into each other, since attention sees the whole picture
 
-    def __init__(self, *, scale: int, blocks: int, width: int) -> None:
+    def __init__(self, *, scale: int, blocks: int, width: int, mean: Sequence[float] | None = None) -> None:
         super().__init__()
         check_scale(scale, PHASES)
         phases = PHASES[scale]
         self.scale = scale
-        self.settings = {"blocks": blocks, "width": width}
-        self.register_buffer("mean_colour", div2k_mean(), persistent=False)
+        self.answers = tuple(2**k for k in range(phases + 1))
+        self.settings = {"blocks": blocks, "width": width} | ({} if mean is None else {"mean": list(mean)})
+        colour = div2k_mean() if mean is None else torch.tensor(mean).view(3, 1, 1)
+        self.register_buffer("mean_colour", colour, persistent=False)
         self.head = _conv(3, width)
         self.down = nn.ModuleList(
             Halving(channels_in=width * 2**k, width=width * 2**k, channels_out=width * 2 ** (k + 1))
@@ -170,3 +179,78 @@ def drn_small(scale: int) -> DRN:
     This size is ours, not the paper's.
     """
     return DRN(scale=scale, blocks=2, width=8)
+
+
+# Layer names of the authors' code: (theirs, ours). Pixel shuffles and activations have numbers there and here.
+_LAYERS = (
+    (r"down\.(\d+)\.dual_module\.0\.0", r"down.\1.0"),
+    (r"down\.(\d+)\.dual_module\.1", r"down.\1.2"),
+    (r"up_blocks\.(\d+)\.(\d+)\.body\.([02])", r"up.\1.\2.body.\3"),
+    (r"up_blocks\.(\d+)\.(\d+)\.body\.3\.conv_du\.([02])", r"up.\1.\2.body.3.weigh.\3"),
+    (r"up_blocks\.(\d+)\.(\d+)\.0", r"up.\1.\2"),  # the convolution before a shuffle
+    (r"tail\.(\d+)", r"tails.\1"),
+    (r"head", "head"),
+)
+RANGE = 255.0  # of colours in the authors' code; ours is 1
+
+
+def from_official(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], list[float]]:
+    """The weights of a published DRN for ours, and the colour that it subtracts.
+
+    Colours lie in [0, 1] here, where theirs lie in [0, 255]. Convolutions, slopes and shuffles pass a factor on, if
+    biases are divided by it. The sigmoid of the channel attention does not: so the first convolution there, which sees
+    means of maps, gets weights 255 times as large and keeps its bias. The two mean shifts were trained by accident and
+    may mix colours a little. The first is folded into the first layer, the second into those that make pictures.
+
+    Args:
+        state: with the names of the authors' code (`up_blocks.0.0.body.0.weight`), see also `unwrapped`; or of ours,
+            which is returned as it is, with the mean of DIV2K.
+
+    Raises: ValueError for a name that is none of these, and for a mean shift that cannot be inverted.
+    Source: https://github.com/guoyongcs/DRN
+    """
+    state = unwrapped(state)
+    if "tails.0.weight" in state:
+        return state, div2k_mean().flatten().tolist()
+    found = {}
+    for name, value in state.items():
+        layer, _, kind = name.rpartition(".")
+        if layer not in ("sub_mean", "add_mean"):
+            ours = _ours(layer, state)
+            inside = ours.endswith("weigh.0")
+            factor = (
+                RANGE if inside and kind == "weight" else 1 / RANGE if kind == "bias" and "weigh" not in ours else 1
+            )
+            found[f"{ours}.{kind}"] = value * factor
+    mix, shift = (
+        state[f"sub_mean.{kind}"].double().flatten(1 if kind == "weight" else 0) for kind in ("weight", "bias")
+    )
+    try:
+        mean = -torch.linalg.solve(mix, shift / RANGE)  # W x + b = W (x + W⁻¹ b)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError("sub_mean.weight loses colours; this network cannot hold it") from error
+    found["head.weight"] = torch.einsum("ochw,ci->oihw", found["head.weight"].double(), mix).float()
+    mix, shift = (
+        state[f"add_mean.{kind}"].double().flatten(1 if kind == "weight" else 0) for kind in ("weight", "bias")
+    )
+    for name in [name for name in found if name.startswith("tails.")]:
+        mixed = torch.tensordot(mix, found[name].double(), 1)
+        found[name] = (mixed if name.endswith("weight") else mixed + shift / RANGE - mean).float()
+    return found, mean.tolist()
+
+
+def _ours(layer: str, state: Mapping[str, Tensor]) -> str:
+    """Our name for a layer of a published DRN."""
+    for theirs, ours in _LAYERS:
+        if found := re.fullmatch(theirs, layer):
+            return found.expand(ours)
+    if found := re.fullmatch(r"up_blocks\.(\d+)\.(\d+)", layer):  # 1×1, one place later here, after the shuffle
+        return f"up.{found[1]}.{int(found[2]) + 1}"
+    raise ValueError(f"{layer!r} is no layer of a published DRN; see the docstring of from_official for its names")
+
+
+def settings_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The arguments of the `DRN` that holds these weights, by our names; read off their shapes, with scale."""
+    blocks = sum(bool(re.fullmatch(r"up\.0\.\d+\.body\.0\.weight", name)) for name in state)
+    phases = sum(bool(re.fullmatch(r"tails\.\d+\.weight", name)) for name in state) - 1
+    return {"scale": 2**phases, "blocks": blocks, "width": state["head.weight"].shape[0]}

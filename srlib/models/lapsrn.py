@@ -1,14 +1,20 @@
-"""LapSRN: every level of a pyramid doubles the picture and adds the residual that its features predict."""
+"""LapSRN: every level of a pyramid doubles the picture and adds the residual that its features predict; and names."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlib.models.blocks import check_input, check_scale
+from srlib.models.state import unwrapped
 
 LEVELS = {2: 1, 4: 2, 8: 3}  # scale: how often it doubles
 SLOPE = 0.2  # of every LeakyReLU
 ROWS = {3: (1, 2, 1), 4: (1, 3, 3, 1)}  # side of a kernel: four times its row for bilinear doubling
+BORDERS = {"repeat": "replicate", "zero": "constant"}  # what lies beyond the border: its name in torch
 
 
 def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
@@ -22,31 +28,35 @@ class Doubling(nn.Module):
     no odd kernel can be centred on a block of two. So pixels are repeated first and then convolved: as many weights,
     centred, and with the row (1, 2, 1) / 4 bilinear too. Inside the picture it is the transposed convolution whose
     kernel is the three taps, turned by 180°, convolved with (1, 1). Beyond the border either sees the border's values
-    again; with zeros there, a constant 1 would become 0.75 at the edges and 0.5625 in the corners.
+    again; with zeros there, a constant 1 becomes 0.75 at the edges and 0.5625 in the corners.
 
     Args:
         kernel: side, 3 or 4.
+        border: what lies beyond it: "repeat", its values again, or "zero", as in published codes.
 
     Shapes: (N, channels, h, w) -> (N, channels, 2·h, 2·w).
-    Raises: ValueError for another kernel.
+    Raises: ValueError for another kernel or border.
     """
 
-    def __init__(self, *, channels: int, kernel: int) -> None:
+    def __init__(self, *, channels: int, kernel: int, border: str = "repeat") -> None:
         super().__init__()
         if kernel not in ROWS:
             raise ValueError(f"kernel must be 3 (repeat, convolve) or 4 (transposed convolution), got {kernel!r}")
+        if border not in BORDERS:
+            raise ValueError(f"border must be one of {', '.join(BORDERS)}, got {border!r}")
+        self.mode = BORDERS[border]
         if kernel == 4:
             self.conv = nn.ConvTranspose2d(channels, channels, 4, stride=2, padding=3, bias=False)  # 3 = 1 + 2 · pad
         else:
-            self.conv = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="replicate", bias=False)
+            self.conv = nn.Conv2d(channels, channels, 3, bias=False)
         row = torch.tensor(ROWS[kernel]) / 4
         with torch.no_grad():
             self.conv.weight.copy_(torch.eye(channels)[..., None, None] * row[:, None] * row)
 
     def forward(self, x: Tensor) -> Tensor:
         if isinstance(self.conv, nn.ConvTranspose2d):
-            return self.conv(F.pad(x, (1, 1, 1, 1), mode="replicate"))
-        return self.conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+            return self.conv(F.pad(x, (1, 1, 1, 1), mode=self.mode))
+        return self.conv(F.pad(F.interpolate(x, scale_factor=2, mode="nearest"), (1, 1, 1, 1), mode=self.mode))
 
 
 class Level(nn.Module):
@@ -55,12 +65,13 @@ class Level(nn.Module):
     Shapes: features (N, width, h, w), picture (N, channels, h, w) -> the same two, twice as large.
     """
 
-    def __init__(self, *, channels: int, width: int, depth: int, kernel: int) -> None:
+    def __init__(self, *, channels: int, width: int, depth: int, kernel: int, border: str) -> None:
         super().__init__()
         layers = [layer for _ in range(depth) for layer in (_conv(width, width), nn.LeakyReLU(SLOPE))]
-        self.features = nn.Sequential(*layers, Doubling(channels=width, kernel=kernel), nn.LeakyReLU(SLOPE))
+        doubling = Doubling(channels=width, kernel=kernel, border=border)
+        self.features = nn.Sequential(*layers, doubling, nn.LeakyReLU(SLOPE))
         self.residual = _conv(width, channels)
-        self.enlarge = Doubling(channels=channels, kernel=4)
+        self.enlarge = Doubling(channels=channels, kernel=4, border=border)
         for layer in layers[::2]:
             nn.init.kaiming_normal_(layer.weight, a=SLOPE)
         nn.init.zeros_(self.residual.weight)
@@ -82,10 +93,11 @@ class LapSRN(nn.Module):
             convolution. Those that double the picture have 4.
         shared: one level, applied once for each ×2 (Lai et al., TPAMI 2018, MS-LapSRN); the number of parameters and
             their names then are the same at every scale.
+        border: of every `Doubling`: "repeat", or "zero" as in published codes.
 
     Shapes: lr (N, channels, h, w) in [0, 1] -> sr (N, channels, scale·h, scale·w), not clamped; with `pyramid=True` the
         list of all levels, ×2 first, of which the last is sr.
-    Raises: ValueError unless scale is 2, 4 or 8, for depth below 1, and for a kernel other than 3 and 4.
+    Raises: ValueError unless scale is 2, 4 or 8, for depth below 1, and for a kernel or border other than these.
     Differs from the paper: with 3 taps, pixels are repeated and convolved, where a transposed convolution of stride 2
         would move the features by half a pixel of the larger picture; where the picture and the features are doubled,
         the border's values are repeated beyond it, since zeros darken the border; the residuals' convolutions start at
@@ -102,20 +114,21 @@ class LapSRN(nn.Module):
         depth: int = 10,
         kernel: int = 3,
         shared: bool = False,
+        border: str = "repeat",
     ) -> None:
         super().__init__()
         check_scale(scale, LEVELS)
         if depth < 1:
             raise ValueError(f"depth must be at least 1, the convolutions of a level; got {depth}")
         self.scale = scale
+        self.answers = tuple(2**k for k in range(1, LEVELS[scale] + 1))
         self.channels = channels
-        self.settings = {"channels": channels, "width": width, "depth": depth, "kernel": kernel, "shared": shared}
+        size = {"channels": channels, "width": width, "depth": depth, "kernel": kernel, "border": border}
+        self.settings = size | {"shared": shared}
         self.head = nn.Sequential(_conv(channels, width), nn.LeakyReLU(SLOPE))
         nn.init.kaiming_normal_(self.head[0].weight, a=SLOPE)
         number = 1 if shared else LEVELS[scale]
-        self.levels = nn.ModuleList(
-            Level(channels=channels, width=width, depth=depth, kernel=kernel) for _ in range(number)
-        )
+        self.levels = nn.ModuleList(Level(**size) for _ in range(number))
 
     def forward(self, lr: Tensor, *, pyramid: bool = False) -> Tensor | list[Tensor]:
         check_input(lr, self.channels)
@@ -146,3 +159,58 @@ def lapsrn_small(scale: int) -> LapSRN:
     This size is ours, not the paper's.
     """
     return LapSRN(scale=scale, channels=3, width=32, depth=5)
+
+
+# Layer names of pytorch-LapSRN, whose levels count from 1.
+_LAYERS = (
+    (re.compile(r"conv_input"), "head.0"),
+    (re.compile(r"convt_F(\d+)\.0\.cov_block\.(\d+)"), "features"),
+    (re.compile(r"convt_R(\d+)"), "residual"),
+    (re.compile(r"convt_I(\d+)"), "enlarge.conv"),
+)
+
+
+def from_official(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights of a ported LapSRN for ours with `kernel=4` and `border="zero"`.
+
+    The authors' own weights are files of MatConvNet, which are not read; the port's names are those that PyTorch code
+    uses. Its Y lies in [0, 1] like ours, and no layer has a bias.
+
+    Args:
+        state: with the names of pytorch-LapSRN (`convt_F1.0.cov_block.0.weight`), see also `unwrapped`; or of ours,
+            which is returned as it is.
+
+    Raises: ValueError for a name that is none of these.
+    Source: https://github.com/twtygqyy/pytorch-LapSRN
+    """
+    state = unwrapped(state)
+    if "head.0.weight" in state:
+        return state
+    return {f"{_ours(name.rpartition('.')[0], state)}.weight": value for name, value in state.items()}
+
+
+def _ours(layer: str, state: Mapping[str, Tensor]) -> str:
+    """Our name for a layer of a ported LapSRN."""
+    for names, ours in _LAYERS:
+        if found := names.fullmatch(layer):
+            if ours == "head.0":
+                return ours
+            level = f"levels.{int(found[1]) - 1}"
+            if ours != "features":
+                return f"{level}.{ours}"
+            doubles = state[f"{layer}.weight"].shape[-1] == 4
+            return f"{level}.features.{found[2]}" + (".conv" if doubles else "")
+    raise ValueError(f"{layer!r} is no layer of a ported LapSRN; see the docstring of from_official for its names")
+
+
+def settings_of(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The arguments of the `LapSRN` that holds these weights of a port, by our names; read off shapes, with scale.
+
+    What lies beyond the border leaves no trace in a file; it is zero there.
+    """
+    levels = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("levels."))
+    depth = sum(bool(re.fullmatch(r"levels\.0\.features\.\d+\.weight", name)) for name in state)
+    width, channels = state["head.0.weight"].shape[:2]
+    kernel = state[f"levels.0.features.{2 * depth}.conv.weight"].shape[-1]
+    size = {"channels": channels, "width": width, "depth": depth, "kernel": kernel, "border": "zero"}
+    return {"scale": 2**levels} | size | {"shared": False}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from srlib.models import compact, edsr, esrgan, srgan
+from srlib.models import compact, drn, edsr, edvr, esrgan, lapsrn, srgan
 from srlib.models.catalogue import CATALOGUE
 from srlib.models.state import unwrapped
 
@@ -92,6 +92,23 @@ def _srresnet(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Te
     return tensors, srgan.settings_of(tensors)
 
 
+def _drn(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors, mean = drn.from_official(state)
+    if not all(0 <= value <= 1 for value in mean):
+        raise PublishedError(f"sub_mean.bias subtracts {mean}, which is no colour")
+    return tensors, drn.settings_of(tensors) | {"mean": mean}
+
+
+def _lapsrn(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors = lapsrn.from_official(state)
+    return tensors, lapsrn.settings_of(tensors)
+
+
+def _edvr(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    tensors = edvr.from_official(state)
+    return tensors, edvr.settings_of(tensors)
+
+
 FAMILIES = (
     Family(
         "ESRGAN or Real-ESRGAN (RRDBNet)",
@@ -99,6 +116,7 @@ FAMILIES = (
         lambda names: any(map(_RRDB.match, names)),
         _rrdb,
     ),
+    Family("EDVR", ("edvr_m", "edvr_l"), lambda names: "pcd_align.dcn_pack.l1.weight" in names, _edvr),
     Family(
         "SRResNet",
         ("srresnet",),
@@ -111,6 +129,8 @@ FAMILIES = (
         lambda names: bool(names & {"pre_process.0.0.body.0.weight", "first.2.0.conv1.weight"}),
         _mdsr,
     ),
+    Family("DRN", ("drn_s", "drn_l", "drn_small"), lambda names: "up_blocks.0.0.body.0.weight" in names, _drn),
+    Family("LapSRN", ("lapsrn_paper",), lambda names: "convt_F1.0.cov_block.0.weight" in names, _lapsrn),
     Family(
         "EDSR",
         ("edsr_small", "edsr_baseline", "edsr"),
@@ -224,7 +244,8 @@ def _check(tensors: Mapping[str, Tensor], wanted: Mapping[str, torch.Size], thei
 
 
 def _row(family: Family, scale: int, settings: dict[str, Any]) -> str:
-    """The row of this size, or else the one for other sizes."""
+    """The row of this size, whatever colour it subtracts, or else the one for other sizes."""
+    settings = {name: value for name, value in settings.items() if name != "mean"}
     for name in family.rows:
         if scale in CATALOGUE[name].scales:
             with torch.device("meta"):

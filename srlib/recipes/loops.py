@@ -8,7 +8,7 @@ from typing import Any
 from torch.optim import Adam
 
 from srlib import checkpoints
-from srlib.data.sources import Pyramids
+from srlib.data.sources import Pyramids, Together, UnpairedPatches
 from srlib.losses.pixel import charbonnier, l1
 from srlib.losses.weighted import Levels, Weighted
 from srlib.models.drn import PHASES, dual
@@ -17,7 +17,7 @@ from srlib.training.loop import TrainConfig
 from srlib.training.muon import Muon
 from srlib.training.recipe import Late, Optim, Phase, Recipe
 from srlib.training.schedules import cosine, multistep_at, warm_cosine
-from srlib.training.steps.dual import dual_pretraining, dual_regression
+from srlib.training.steps.dual import dual_adaptation, dual_pretraining, dual_regression
 from srlib.training.steps.supervised import supervised
 
 DF2K = {"hr": ("DIV2K_train_HR", "Flickr2K")}
@@ -91,6 +91,25 @@ def drn_small_dual(scale: int) -> Recipe:
     return _closed(
         "drn_small", scale, config, make, lr_size=32, width=8, dual_lr=1e-3, schedule=warm_cosine, name="drn_small_dual"
     )
+
+
+def drn_small_unpaired(scale: int) -> Recipe:
+    """The shipped drn_small, adapted to lr of another camera that nobody has hr of: `--data lr=FOLDER hr=...`.
+
+    As in Guo et al. (CVPR 2020, algorithm 1), where the adaptation begins with a trained network, too.
+
+    Differs from the paper: dual networks are trained on true pairs first; it is done after a thousand steps.
+    """
+    config = TrainConfig(1_000, batch=8, max_grad_norm=1.0, ema_decay=0.99)
+    make, name = partial(Muon, lr=5e-4), "drn_small_unpaired"
+    recipe = _closed(
+        "drn_small", scale, config, make, lr_size=32, width=8, dual_lr=1e-3, schedule=cosine, name=name
+    )  # fmt: skip
+    pretraining, closed = recipe.phases
+    stream = Together((closed.stream, UnpairedPatches({"lr": 32})))
+    step = Late(dual_adaptation, *closed.step.args, **closed.step.keywords)
+    adaptation = replace(closed, name="adaptation", step=step, stream=stream)
+    return replace(recipe, phases=(pretraining, adaptation), data=DATA | {"lr": ("BSDS",)}, start={"g": "drn_small"})
 
 
 def lapsrn_paper(scale: int) -> Recipe:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from srlib.recipes.loops import drn_s_paper, drn_small, drn_small_dual, lapsrn, lapsrn_paper
+from srlib.recipes.loops import drn_s_paper, drn_small, drn_small_dual, drn_small_unpaired, lapsrn, lapsrn_paper
 from srlib.recipes.ours import (
     compact,
     edsr_baseline,
@@ -40,7 +40,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     recipe.__name__: recipe
     for recipe in (
         *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small),
-        *(lapsrn, drn_small, drn_small_dual),
+        *(lapsrn, drn_small, drn_small_dual, drn_small_unpaired),
         edsr_small_real,
         *(johnson_pixel, johnson_pixel_settled, johnson, srgan, esrgan_small),
         *(srcnn_paper, fsrcnn_paper, espcn_paper, vdsr_paper, srresnet_paper),

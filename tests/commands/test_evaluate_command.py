@@ -11,6 +11,7 @@ from srlib.cli import main
 from srlib.data import datasets
 from srlib.evaluation.perceptual import evaluate_perceptual
 from srlib.models import interpolators
+from srlib.models.outputs import Output
 from srlib.self_ensemble import SelfEnsemble
 
 
@@ -186,6 +187,19 @@ def test_several_models_are_one_table(tmp_path, folder, trained, capsys):
     assert main([*words, "--csv", "-"]) == 0
     out, error = capsys.readouterr()
     assert out.splitlines() == rows and "PSNR dB" in error
+
+
+def test_smaller_answers_are_scored_at_their_own_scales(folder, trained, capsys):
+    path = trained("lapsrn", 4)
+    assert main(["evaluate", str(path), "--on", str(folder), "--outputs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == [path.name, path.name]
+    assert "(of ×4)" in lines[1] and "(of ×4)" not in lines[2]
+    with torch.no_grad():
+        scores = metrics.evaluate(Output(checkpoints.load(path), 2), datasets.folder(folder))
+    assert f"{scores.psnr:.2f}" in lines[1]
+    assert main(["evaluate", "bicubic", "--on", str(folder), "--outputs"]) == 0
+    assert capsys.readouterr().out.startswith("bicubic ×4 on MySet")
 
 
 @pytest.fixture

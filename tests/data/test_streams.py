@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from srlib import images
-from srlib.data.sources import DegradedPairs, Pairs, Pyramids, UnpairedPatches
+from srlib.data.sources import DegradedPairs, Pairs, Pyramids, Together, UnpairedPatches
 from srlib.data.streams import AlignedStream, DegradedStream, PatchStream, RoundRobin, Unpaired, patches
 from srlib.degradations import Blur, gaussian_kernel
 from srlib.random_degradations.blur_noise import RandomBlurNoise, gaussian_blur
@@ -225,6 +225,19 @@ def test_unpaired_samples_have_nothing_to_do_with_each_other():
     same = [patches([numbered(40, 40)], size=6, seed=seed) for seed in (1, 1)]
     with pytest.raises(ValueError, match=r"need seeds of their own, got \[1, 1\]"):
         Unpaired(*same)
+
+
+def test_sources_side_by_side():
+    """Each as it is alone, with a seed of its own; a role that two of them cut has pictures for the larger patch."""
+    both = Together((Pyramids(2, 5), UnpairedPatches({"lr": 6, "hr": 12})))
+    assert both.sides == {"hr": 12, "lr": 6}
+    pictures = {"lr": [numbered(40, 40)], "hr": [numbered(60, 50)]}
+    stream = both(pictures, seed=3, batch=2)
+    lr, hr, *others = stream.batch(range(4, 6))
+    for found, source, seed in (((lr, hr), both.sources[0], 3), (others, both.sources[1], 1003)):
+        expected = source(pictures, seed=seed, batch=2).batch(range(4, 6))
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert stream.seeds == [3, 1003, 1004]
 
 
 def test_sources_say_how_large_pictures_must_be():

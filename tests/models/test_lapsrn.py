@@ -98,6 +98,8 @@ def test_the_bilinear_kernel_darkens_a_border_of_zeros_and_ours_does_not():
     row = F.conv_transpose2d(ramp, doubling.conv.weight, stride=2, padding=1)[0, 0, 4]
     assert row.tolist() == [0, *inner, 3.75]
     assert doubling(ramp)[0, 0, 4].tolist() == [0, *inner, 5]
+    as_ports = Doubling(channels=1, kernel=4, border="zero")
+    assert torch.equal(as_ports(ones)[0, 0], zeros_beyond) and torch.equal(as_ports(ramp)[0, 0, 4], row)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -137,6 +137,70 @@ def test_mdsr_at_all_of_its_scales():
         read(state | {"upsample.0.5.weight": torch.zeros(4, 4, 3, 3)})
 
 
+@pytest.mark.parametrize("mix", [0.0, 0.02])
+@pytest.mark.parametrize("phases", [1, 2, 3])
+def test_drn_with_its_trained_mean_shifts(phases, mix):
+    state, run = others.drn(phases, mix=mix)
+    found = read({f"model.{name}": value for name, value in state.items()})
+    assert (found.model, found.scale) == ("drn_small", 2**phases)
+    net, lr = found.build(), torch.rand(2, 3, 9, 7)
+    with torch.no_grad():
+        for ours, theirs in zip(net(lr, pyramid=True), run(lr), strict=True):
+            torch.testing.assert_close(ours, theirs, atol=5e-5, rtol=1e-4)
+    if mix == 0:
+        torch.testing.assert_close(torch.tensor(found.settings["mean"]), torch.tensor(others.MEAN))
+
+
+def test_the_sizes_of_the_authors_have_their_rows():
+    """The mean shifts, 24 numbers, are in the authors' count, and are folded into other layers here."""
+    state, _ = others.drn(2, blocks=30, width=16)
+    assert sum(value.numel() for value in state.values()) == 4_804_065
+    found = read(state)
+    assert found.model == "drn_s" and sum(value.numel() for value in found.tensors.values()) == 4_804_041
+
+
+def test_a_drn_that_cannot_be_held():
+    state, _ = others.drn()
+    for wrong, words in [
+        ({"sub_mean.weight": torch.ones(3, 3, 1, 1)}, "sub_mean.weight loses colours"),
+        ({"sub_mean.bias": torch.full((3,), 900.0)}, "which is no colour"),
+        ({"up_blocks.0.7.body.1.weight": torch.ones(1)}, "is no layer of a published DRN"),
+        ({"tail.1.weight": torch.ones(3, 4, 3, 3)}, "tails.1.weight has the shape"),
+    ]:
+        with pytest.raises(PublishedError, match=words):
+            read(state | wrong)
+    del state["add_mean.bias"]
+    with pytest.raises(PublishedError, match="add_mean.bias is missing"):
+        read(state)
+
+
+@pytest.mark.parametrize("attention", [True, False])
+@pytest.mark.parametrize("frames", [3, 5])
+def test_edvr_of_basicsr(frames, attention):
+    state, run = others.edvr(frames=frames, attention=attention)
+    found = read({"params": state})
+    size = {"frames": frames, "width": 8, "blocks": 1, "extract": 1, "groups": 2, "attention": attention, "gain": 1.0}
+    assert (found.model, found.scale, found.settings) == ("edvr_l", 4, size)
+    net, clip = found.build(), torch.rand(2, frames, 3, 12, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(net(clip), run(clip), atol=1e-4, rtol=1e-4)
+    with pytest.raises(PublishedError, match="'predeblur.conv_first' is no layer of a published EDVR"):
+        read(state | {"predeblur.conv_first.weight": torch.ones(8, 3, 3, 3)})
+
+
+@pytest.mark.parametrize("levels, depth", [(1, 2), (2, 10), (3, 1)])
+def test_a_ported_lapsrn_sees_zeros_beyond_its_borders(levels, depth):
+    state, run = others.lapsrn(levels, depth)
+    found = read({"model": state})
+    assert (found.model, found.scale, found.settings["border"]) == ("lapsrn_paper", 2**levels, "zero")
+    net, lr = found.build(), torch.rand(2, 1, 6, 9)
+    with torch.no_grad():
+        for ours, theirs in zip(net(lr, pyramid=True), run(lr), strict=True):
+            torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    with pytest.raises(PublishedError, match="'convt_X1' is no layer of a ported LapSRN"):
+        read(state | {"convt_X1.weight": torch.ones(1, 1, 4, 4)})
+
+
 @pytest.mark.parametrize("stages, ends", [(1, "conv"), (2, "conv_block")])
 def test_srresnet(stages, ends):
     state, run = others.srresnet(stages, ends=ends)

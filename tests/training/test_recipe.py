@@ -150,10 +150,11 @@ def test_the_papers_gans_fit_their_discriminators(name, monkeypatch):
 @pytest.mark.parametrize("name", [name for name in RECIPES if name not in WITH_VGG])
 def test_every_recipe_makes_its_networks_and_patches(name):
     recipe = RECIPES[name](4)
-    side = recipe.sides["hr"]
+    pictures = {role: [torch.rand(1, 3, side, side)] for role, side in recipe.sides.items()}
     with torch.device("meta"):
         nets = {key: make() for key, make in recipe.nets.items()}
-    lr, *_, hr = recipe.phases[-1].stream({"hr": [torch.rand(1, 3, side, side)]}, seed=0, batch=1).batch(range(1))
+    lr, *others = recipe.phases[-1].stream(pictures, seed=0, batch=1).batch(range(1))
+    hr = max(others, key=lambda picture: picture.shape[-1])
     scale = getattr(nets["g"], "scales", (nets["g"].scale,))[0]
     assert hr.shape[-1] == scale * lr.shape[-1] and lr.shape[1] == nets["g"].channels
     assert recipe.name.startswith(checkpoints.name_of(recipe.name) + "_x")

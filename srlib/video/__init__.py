@@ -1,0 +1,1 @@
+"""Video: frames of one scene whose contents move. Import from the modules by name; this file imports nothing."""
