@@ -185,12 +185,17 @@ def test_a_recipe_may_degrade_its_patches_at_random(tmp_path):
     start = checkpoints.save(checkpoints.build("edsr_small", 2), tmp_path / "edsr_small_x2.safetensors", card)
     recipe = photographs.edsr_small_real(2).with_config(steps=2, batch=2)
     stream = recipe.phases[0].stream(LARGER, seed=0, batch=2)
-    lr, hr = stream.batch([3])
-    assert lr.shape == (1, 3, 32, 32) and torch.equal(lr, recipe.phases[0].stream.degrade(hr, [sample_generator(0, 3)]))
+    lr, hr = stream.batch(range(12))
+    degraded = recipe.phases[0].stream.source.degrade(hr, [sample_generator(0, index) for index in range(12)])
+    same = [torch.equal(one, other) for one, other in zip(lr, degraded, strict=True)]
+    flat = [bool((one == one[:, :1, :1]).all()) for one in lr]
+    assert lr.shape == (12, 3, 32, 32) and sum(same) >= 6 and any(flat)
     path = fit(recipe, LARGER, tmp_path / "run", start={"g": start})
     card = checkpoints.read_card(path)
     assert path.name == "edsr_small_real_x2.safetensors" and card["start"]["g"]["fresh"] == []
-    assert card["recipe"]["phases"][0]["stream"].startswith("DegradedPairs(size=64, degrade=TwoStage(scale=2, first=")
+    assert card["recipe"]["phases"][0]["stream"].startswith(
+        "WithFlats(source=DegradedPairs(size=64, degrade=TwoStage(scale=2, first="
+    )
 
 
 @pytest.fixture
