@@ -123,6 +123,9 @@ class TwoStage:
     or after the second JPEG. Every sample gets numbers of its own from its own generator, whatever the rest of its
     batch. It is degraded on the CPU and comes back to the device it was on.
 
+    Noise is cut off at black and white, so it darkens what is bright and brightens what is dark. A network that learns
+    to undo it makes bright colours brighter, also where there was no noise.
+
     Args:
         scale: lr has 1/scale of the sides of hr, rounded up.
         first, second: what the stages are drawn from.

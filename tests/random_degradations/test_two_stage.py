@@ -100,6 +100,18 @@ def test_the_noise_of_a_sample_is_what_was_drawn_for_it():
         assert abs(grey.mean().item() - 0.5) < 0.005
 
 
+def test_noise_that_is_cut_off_darkens_white_and_brightens_black():
+    def shift(degrade, level):
+        """Mean change of a flat colour in 8-bit levels, over 40 draws."""
+        flat = torch.full((40, 3, 32, 32), level)
+        return (degrade(flat, rngs(range(40))).mean() - level).item() * 255
+
+    quiet = TwoStage(first=replace(FIRST, gaussian=1, sigma=(0, 0)), second=replace(SECOND, gaussian=1, sigma=(0, 0)))
+    assert shift(TwoStage(), 1.0) < -6 and shift(TwoStage(), 0.0) > 2
+    assert abs(shift(TwoStage(), 0.5)) < 1
+    assert abs(shift(quiet, 1.0)) < 1 and abs(shift(quiet, 0.0)) < 1
+
+
 def test_the_order_of_the_last_jpeg_matters_and_the_filter_rings():
     image = hr(1, 64, 64)
     degrade = TwoStage()
