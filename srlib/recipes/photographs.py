@@ -14,8 +14,8 @@ from srlib.training.recipe import Recipe
 def edsr_small_real(scale: int) -> Recipe:
     """The shipped EDSR-small, which goes on with the random degradations of Real-ESRGAN in place of bicubic lr.
 
-    It learns to take noise and blocks away before it enlarges, and pays for that on clean pictures. Flat colours without
-    noise are among the patches: noise that is cut off at white teaches a network to brighten (`TwoStage`).
+    It learns to take noise and blocks away before it enlarges, and pays for that on clean pictures. Flat colours
+    without noise are among the patches: noise that is cut off at white teaches a network to brighten (`TwoStage`).
     """
     lr_size = 32
     recipe = supervised_recipe(
