@@ -130,6 +130,7 @@ class DegradedPairs:
 
     Args:
         size: side of a patch in hr pixels.
+        degrade: hr patches and a generator for each -> lr, such as those of `srlib.random_degradations`.
         symmetries: turn and flip patches at random.
     """
 

@@ -92,6 +92,7 @@ _LAPSRN_RGB = _small(lapsrn.LapSRN, width=16, depth=2, channels=3)
 _DRN = _small(drn.DRN, blocks=1, width=8)
 _EDVR = _small(edvr.EDVR, frames=3, width=16, blocks=1, extract=1, groups=4)
 _EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
+_EDSR_SMALL = _small(edsr.EDSR, blocks=2, width=16, tail="light")
 
 # By the name on the card, in the order of all tables: about that of the papers. A card only names a row, so reading one
 # never runs code from it. Two rows may have the same architecture and different losses.
@@ -103,7 +104,8 @@ CATALOGUE: dict[str, Entry] = {
     "srresnet": Entry("SRResNet", srgan.srresnet, _SRRESNET),
     "lapsrn_paper": Entry("LapSRN", lapsrn.lapsrn, _LAPSRN, scales=(2, 4, 8), channels=1),
     "lapsrn": Entry("LapSRN-small", lapsrn.lapsrn_small, _LAPSRN_RGB, scales=(2, 4, 8)),
-    "edsr_small": Entry("EDSR-small", edsr.edsr_small, _small(edsr.EDSR, blocks=2, width=16, tail="light")),
+    "edsr_small": Entry("EDSR-small", edsr.edsr_small, _EDSR_SMALL),
+    "edsr_small_real": Entry("EDSR-small, real photographs", edsr.edsr_small, _EDSR_SMALL),
     "edsr_baseline": Entry("EDSR-baseline", edsr.edsr_baseline, _EDSR),
     "edsr": Entry("EDSR", edsr.edsr, _EDSR),
     "mdsr": Entry(

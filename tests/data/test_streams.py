@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from srlib import images
-from srlib.data.random_degradations import RandomBlurNoise, gaussian_blur
 from srlib.data.sources import DegradedPairs, Pairs, Pyramids, Together, UnpairedPatches
 from srlib.data.streams import AlignedStream, DegradedStream, PatchStream, RoundRobin, Unpaired, patches
 from srlib.degradations import Blur, gaussian_kernel
+from srlib.random_degradations.blur_noise import RandomBlurNoise, gaussian_blur
 from srlib.resample import resize
 from srlib.warp import DIHEDRAL, dihedral, inverse_dihedral
 

@@ -13,12 +13,13 @@ from srlib import checkpoints
 from srlib.checkpoints import CheckpointError
 from srlib.data import pretrained
 from srlib.data.sources import Pairs, with_patches
+from srlib.data.streams import sample_generator
 from srlib.losses import perceptual
 from srlib.losses.pixel import l1, mse
 from srlib.losses.weighted import Weighted
 from srlib.models.fcn import SRCNN
 from srlib.models.vgg import vgg19
-from srlib.recipes import ours
+from srlib.recipes import ours, photographs
 from srlib.recipes.table import RECIPES
 from srlib.training.fit import fit
 from srlib.training.loop import TrainConfig
@@ -33,6 +34,7 @@ def picture(seed=0):
 
 
 PICTURES = {"hr": [picture()]}
+LARGER = {"hr": [torch.rand(1, 3, 70, 90, generator=torch.Generator().manual_seed(2))]}
 
 
 def changed(recipe, *, lr_size=None, schedule=None, **config):
@@ -177,6 +179,25 @@ def test_a_recipe_may_mix_flat_colours_in_and_hold_batch_norm(tmp_path):
         assert torch.allclose(trained[name], value, atol=1e-6) == held, name
 
 
+def test_a_recipe_may_degrade_its_patches_at_random(tmp_path):
+    torch.manual_seed(1)
+    card = {"model": "edsr_small", "scale": 2}
+    start = checkpoints.save(checkpoints.build("edsr_small", 2), tmp_path / "edsr_small_x2.safetensors", card)
+    recipe = photographs.edsr_small_real(2).with_config(steps=2, batch=2)
+    stream = recipe.phases[0].stream(LARGER, seed=0, batch=2)
+    lr, hr = stream.batch(range(12))
+    degraded = recipe.phases[0].stream.source.degrade(hr, [sample_generator(0, index) for index in range(12)])
+    same = [torch.equal(one, other) for one, other in zip(lr, degraded, strict=True)]
+    flat = [bool((one == one[:, :1, :1]).all()) for one in lr]
+    assert lr.shape == (12, 3, 32, 32) and sum(same) >= 6 and any(flat)
+    path = fit(recipe, LARGER, tmp_path / "run", start={"g": start})
+    card = checkpoints.read_card(path)
+    assert path.name == "edsr_small_real_x2.safetensors" and card["start"]["g"]["fresh"] == []
+    assert card["recipe"]["phases"][0]["stream"].startswith(
+        "WithFlats(source=DegradedPairs(size=64, degrade=TwoStage(scale=2, first="
+    )
+
+
 @pytest.fixture
 def gan():
     return changed(ours.esrgan_small(2), steps=4, batch=2, save_every=2, lr_size=10)
@@ -217,7 +238,7 @@ def test_a_broken_off_gan_goes_on_to_the_bit(tmp_path, gan, beginning):
 
 
 def test_a_recipe_names_the_network_it_begins_with():
-    for name in ("johnson", "srgan", "esrgan_small"):
+    for name in ("johnson", "srgan", "esrgan_small", "edsr_small_real"):
         recipe = RECIPES[name](4)
         state = checkpoints.load(recipe.start["g"], 4).state_dict()
         assert state.keys() == recipe.build()["g"].state_dict().keys()
