@@ -24,7 +24,7 @@ LAYERS = [
         "scores",
         "metrics",
     ),
-    *("deconvolution", "burst"),
+    *("deconvolution", "burst", "kernels"),
     *("data", "models", "self_ensemble", "inference", "checkpoints", "network_interpolation"),
     *("onnx_graph", "onnx_export"),
     *("losses", "evaluation", "training", "recipes"),
