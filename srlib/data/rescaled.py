@@ -16,7 +16,8 @@ class RescaledStream:
     evenly in its logarithm, and stays there. `stream[i]` depends on `seed` and `i` alone.
 
     Args:
-        pictures: of the source, (1, 3, H, W), float in [0, 1]; all four patches may be of different pictures.
+        pictures: of the source, (1, 3, H, W), float in [0, 1]; the four patches of a sample are of one of them, since
+            pictures differ in their contents by more than a small factor changes.
         size: side of every patch.
         samples: after how many the factor has reached its end.
         factors: at the beginning and at the end.
@@ -60,7 +61,8 @@ class RescaledStream:
         rng = np.random.Generator(np.random.Philox(key=[self.seed, index]))
         factor, direction = self.factor(index), int(rng.integers(2)) if self.directional else 0
         scaled = [(1.0, 1.0), (1.0, 1.0), self._scales(factor, direction), self._scales(1 / factor, direction)]
-        patches = [self._patch(rng, scales) for scales in scaled]
+        picture = self.pictures[rng.integers(len(self.pictures))]
+        patches = [self._patch(picture, rng, scales) for scales in scaled]
         return (*patches, torch.tensor(direction))
 
     def batch(self, indices: Sequence[int], device: torch.device | str = "cpu") -> tuple[Tensor, ...]:
@@ -75,9 +77,8 @@ class RescaledStream:
             return factor, factor
         return (1.0, factor) if direction == 0 else (factor, 1.0)  # direction 0 is along the rows
 
-    def _patch(self, rng: np.random.Generator, scales: tuple[float, float]) -> Tensor:
+    def _patch(self, picture: Tensor, rng: np.random.Generator, scales: tuple[float, float]) -> Tensor:
         """A crop of the sides that become `size` when divided by `scales`, and are."""
-        picture = self.pictures[rng.integers(len(self.pictures))]
         height, width = (max(2, round(self.size * scale)) for scale in scales)
         top, left = (int(rng.integers(n - m + 1)) for n, m in zip(picture.shape[-2:], (height, width), strict=True))
         crop = picture[..., top : top + height, left : left + width]

@@ -47,7 +47,7 @@ class Comparator(nn.Module):
         self, *, branch: int = 16, width: int = 64, outputs: int = 1, norm: bool = True, high_pass: bool = False
     ) -> None:
         super().__init__()
-        self.high_pass = high_pass
+        self.high_pass, self.outputs = high_pass, outputs
         layers: list[nn.Module] = [_Branches(3, branch)]
         before = 3 * branch
         for _ in range(3):
@@ -164,7 +164,7 @@ class KernelEstimator(nn.Module):
         self.body = nn.Sequential(
             _Branches(3, branch), nn.Conv2d(3 * branch, width, 3, stride=2, padding=1), *halve, *blocks
         )
-        self.tail = nn.Sequential(nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, 1, 1))
+        self.tail = nn.Sequential(nn.Conv2d(width, width, 1), nn.ReLU(), nn.Conv2d(width, 1, 1, bias=False))
 
     def forward(self, picture: Tensor) -> Tensor:
         check_picture(picture, self.channels)
@@ -173,5 +173,5 @@ class KernelEstimator(nn.Module):
 
 
 def kernel_estimator() -> KernelEstimator:
-    """The paper's estimator for 512² pixels and a kernel of 13² taps: 549,697 parameters."""
+    """The paper's estimator for 512² pixels and a kernel of 13² taps: 549,696 parameters."""
     return KernelEstimator()

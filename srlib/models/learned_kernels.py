@@ -17,20 +17,21 @@ class GaussianKernel(nn.Module):
     Args:
         size: side of the kernel, odd.
         sigma: at the start, in pixels.
+        round: one width for all directions: all that a scalar comparison can teach.
 
     Shapes: () -> (size, size), no tap negative, sum 1.
     """
 
-    def __init__(self, *, size: int = 13, sigma: float = 1.0) -> None:
+    def __init__(self, *, size: int = 13, sigma: float = 1.0, round: bool = False) -> None:
         super().__init__()
         self.size = size
-        self.widths = nn.Parameter(torch.full((2,), math.log(sigma)))
-        self.shear = nn.Parameter(torch.zeros(()))
+        self.widths = nn.Parameter(torch.full((1 if round else 2,), math.log(sigma)))
+        self.shear = nn.Parameter(torch.zeros(()), requires_grad=not round)
 
     def forward(self) -> Tensor:
         steps = torch.arange(self.size, device=self.widths.device) - self.size // 2
         right, up = steps.expand(self.size, -1), -steps[:, None]
-        first, second = self.widths.exp()
+        first, second = self.widths.exp().expand(2)
         u = right / first  # L u = (right, up) with L = [[first, 0], [shear, second]]
         v = (up - self.shear * u) / second
         return (-(u * u + v * v) / 2).flatten().softmax(0).view(self.size, self.size)
@@ -38,7 +39,7 @@ class GaussianKernel(nn.Module):
     @torch.no_grad()
     def described(self) -> tuple[float, float, float]:
         """(σ₁, σ₂, angle): pixels, the larger first, and degrees anticlockwise from the horizontal."""
-        first, second = self.widths.exp()
+        first, second = self.widths.exp().expand(2)
         root = torch.stack([torch.stack([first, torch.zeros_like(first)]), torch.stack([self.shear, second])])
         values, axes = torch.linalg.eigh((root @ root.T).double())
         angle = math.degrees(math.atan2(axes[1, 1], axes[0, 1])) % 180

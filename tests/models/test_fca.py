@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from srlib.degradations import anisotropic_gaussian, gaussian_kernel
 from srlib.models import fca
@@ -21,7 +20,7 @@ def test_sizes():
     assert count(fca.comparator()) == 768 + 27_712 + 2 * 36_928 + 3 * 128 + 577 == 103_297
     assert count(fca.comparator_small()) == 21_793 and count(fca.comparator_small(2)) == 22_010
     assert count(fca.wavelet_discriminator()) == 669_121  # 9 -> 64 -> 128 -> 256 -> 1 of 4 x 4 taps
-    assert count(fca.kernel_estimator()) == 549_697
+    assert count(fca.kernel_estimator()) == 549_696
 
 
 def test_shapes_of_the_drawing():
@@ -102,13 +101,18 @@ def test_the_gaussian_is_the_one_that_it_says():
         net.shear.fill_(0.7)
     along, across, angle = net.described()
     torch.testing.assert_close(net().double(), anisotropic_gaussian(along, across, angle, 25), atol=1e-6, rtol=1e-4)
-    assert along > across and GaussianKernel(sigma=1.7).described()[:2] == pytest.approx((1.7, 1.7))
+    assert along > across
+    for is_round in (False, True):
+        kernel = GaussianKernel(sigma=1.7, round=is_round)
+        assert kernel.described()[:2] == pytest.approx((1.7, 1.7))
+        assert sum(p.numel() for p in kernel.parameters() if p.requires_grad) == (1 if is_round else 3)
 
 
-@pytest.mark.parametrize("critic", [fca.comparator_small(), fca.WaveletDiscriminator(width=4)])
-@pytest.mark.parametrize("kernel", [fca.KernelEstimator(width=8, branch=4), GaussianKernel(), FreeTaps()])
-def test_both_critics_teach_every_kernel(critic: nn.Module, kernel: nn.Module):
+@pytest.mark.parametrize("make_critic", [fca.comparator_small, lambda: fca.WaveletDiscriminator(width=4)])
+@pytest.mark.parametrize("make", [lambda: fca.KernelEstimator(width=8, branch=4), GaussianKernel, FreeTaps])
+def test_both_critics_teach_every_kernel(make_critic, make):
     torch.manual_seed(0)
+    critic, kernel = make_critic(), make()
     x, source = torch.rand(2, 3, 128, 128), torch.rand(2, 3, 64, 64)
     taps = kernel(x) if isinstance(kernel, fca.KernelEstimator) else kernel()
     made = adapted(x, taps, 2)
