@@ -1,12 +1,13 @@
 """What a learned comparator finds of a blur, seed by seed; writes data/results/kernel_estimates.csv.
 
-python -m benchmarks.kernel_experiments [FIRST LAST] [--arms scalar_2 ...] [--steps 260]
+python -m benchmarks.kernel_experiments [FIRST LAST] [--arms scalar_2 ...] [--steps 280]
 
 Photographs are blurred by a known Gaussian and rounded to 8 bits, and play the source. A comparator learns from crops
 of them, shrunk and enlarged by 3.5 at first and by 1.2 at last; frozen, it teaches a Gaussian kernel. The right kernel
 is known: σ √(1 − 1/2²) in the source's pixels. The order accuracy is of 256 crops of pictures that no network has seen;
 beside it stands what the classical estimate finds of the first 40 pictures. BSDS must be in $SRLIB_DATA. The settings
-were chosen with seed 100, which is not in the table.
+were chosen with seed 100, which is not in the table. Blurs along the rows only: two outputs, along rows and along
+columns, answer alike for a blur at 30° and at −30°.
 """
 
 import argparse
@@ -34,7 +35,6 @@ SCALE, SIZE, BATCH, HELD_OUT, KERNEL_STEPS = 2, 64, 8, 40, 120
 BLURS = {
     "round": (2.0, 2.0, 0.0),
     "flat": (2.4, 1.0, 0.0),
-    "oblique": (2.4, 1.0, 30.0),
 }
 
 
@@ -119,7 +119,6 @@ ARMS = {
     "wavelet_round": partial(arm, "round", 1, 1e-3),
     "scalar_flat": partial(arm, "flat", 1, 0.0),
     "directional_flat": partial(arm, "flat", 2, 0.0),
-    "directional_oblique": partial(arm, "oblique", 2, 0.0),
 }
 
 if __name__ == "__main__":
@@ -127,7 +126,7 @@ if __name__ == "__main__":
     parser.add_argument("first", type=int, nargs="?", default=0)
     parser.add_argument("last", type=int, nargs="?", default=3)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
-    parser.add_argument("--steps", type=int, default=260)
+    parser.add_argument("--steps", type=int, default=280)
     options = parser.parse_args()
     plan = [(seed, options.steps) for seed in range(options.first, options.last)]
     table("kernel_estimates.csv", {name: ARMS[name] for name in options.arms}, plan, measure)
