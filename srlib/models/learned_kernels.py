@@ -87,7 +87,9 @@ def _grown(small: Tensor, size: int) -> tuple[int, int]:
 
 
 def centre_of_mass(kernel: Tensor) -> Tensor:
-    """(right, up) of the centre of mass from the middle tap, in taps; a penalty on it keeps G from moving pictures.
+    """(right, up) of the centre of mass from the middle tap, in taps.
+
+    A penalty on its square keeps G from moving pictures; KernelGAN has one as well (Bell-Kligler et al., NeurIPS 2019).
 
     Shapes: (..., k, k) -> (..., 2).
     """
