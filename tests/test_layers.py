@@ -26,7 +26,7 @@ LAYERS = [
         "scores",
         "metrics",
     ),
-    *("deconvolution", "burst", "video"),
+    *("deconvolution", "burst", "kernels", "video"),
     *("data", "models", "self_ensemble", "inference", "checkpoints", "network_interpolation"),
     *("onnx_graph", "onnx_export"),
     *("losses", "evaluation", "training", "recipes"),

@@ -73,7 +73,7 @@ def test_a_bug_is_no_user_error(picture, monkeypatch):
 
 
 def test_every_command_has_help(capsys):
-    names = ("upscale", "train", "evaluate", "fetch", "models", "degrade", "convert", "export", "publish")
+    names = ("upscale", "train", "evaluate", "fetch", "models", "kernel", "degrade", "convert", "export", "publish")
     for command in ([], *([name] for name in names)):
         with pytest.raises(SystemExit) as stop:
             cli.main([*command, "--help"])
