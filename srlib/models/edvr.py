@@ -28,7 +28,7 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Temporal and spatial attention, TSA, in place of a plain fusion of frames (Wang et al., CVPRW 2019, fig. 4).
+    """TSA, temporal and spatial attention, in place of a plain fusion (Wang et al., EDVR, CVPRW 2019, fig. 4).
 
     Each pixel of each frame is weighed by its likeness to the centre's; then the fused features are scaled and shifted
     by maps that see a larger surrounding.
@@ -70,7 +70,7 @@ def _pooled(x: Tensor) -> Tensor:
 
 
 class EDVR(nn.Module):
-    """Several frames to one at four times the size (Wang et al., CVPRW 2019, fig. 2): align, fuse, reconstruct.
+    """Several frames to one at four times the size (Wang et al., EDVR, CVPRW 2019, fig. 2): align, fuse, reconstruct.
 
     The result is added to the bilinear enlargement of the centre frame.
 

@@ -57,7 +57,7 @@ class AlignedLevel(nn.Module):
 
 
 class Alignment(nn.Module):
-    """PCD: features of a neighbour are moved to the centre's, coarse to fine (Wang et al., CVPRW 2019, fig. 3).
+    """PCD: features of a neighbour are moved to the centre's, coarse to fine (Wang et al., EDVR, CVPRW 2019, fig. 3).
 
     Its letters stand for pyramid, cascading, deformable.
 
