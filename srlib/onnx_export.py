@@ -76,9 +76,9 @@ def export(
         size: (height, width), for pictures of this size alone; None: free.
         about: more metadata, such as source and licence.
 
-    Raises: ExportError where onnx or onnxscript is missing, for another suffix or folder, and for a network whose
-        weights are not finite, that cannot be exported or whose file computes something else; OSError as for writing a
-        file.
+    Raises: ExportError where onnx or onnxscript is missing, for another suffix or folder, and for a network that takes
+        clips, whose weights are not finite, that cannot be exported or whose file computes something else; OSError as
+        for writing a file.
     """
     path = Path(path)
     if path.suffix != ".onnx":
@@ -106,6 +106,8 @@ def convert(
     if missing := [package for package in _NEEDED if importlib.util.find_spec(package) is None]:
         raise ExportError(f'exporting needs onnx and onnxscript, no {missing[0]} here: pip install "srlib[web]"')
     name = name or type(net).__name__
+    if getattr(net, "frames", 1) > 1:
+        raise ExportError(f"{name} takes clips of {net.frames} frames; networks of one picture can be exported")
     if bad := not_finite(net):
         raise ExportError(f"{name}: {bad} holds numbers that are not finite")
     plain = _plain(net)

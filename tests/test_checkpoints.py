@@ -50,7 +50,7 @@ def with_sum(path):
 def test_what_is_saved_comes_back(tmp_path, monkeypatch, model):
     """With the small network of its row: some have 170 MB."""
     monkeypatch.setitem(CATALOGUE, model, replace(CATALOGUE[model], build=CATALOGUE[model].small))
-    scale = CATALOGUE[model].scales[1]
+    scale = CATALOGUE[model].scales[:2][-1]
     net = network(model, scale).eval()
     path = save(net, tmp_path / "new" / f"{model}_x{scale}.safetensors", {"model": model, "scale": scale})
     again = load(path)

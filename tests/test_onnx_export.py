@@ -21,7 +21,7 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
-ARCHITECTURES = {entry.small: entry.label for entry in CATALOGUE.values()}
+ARCHITECTURES = {entry.small: entry.label for entry in CATALOGUE.values() if entry.frames == 1}
 
 
 def small(scale=2):
@@ -43,6 +43,11 @@ def same(net, content, *sizes, tolerance=1e-4):
 
 
 COMPUTED = {"Shape", "Constant", "CastLike", "Expand", "Reshape", "Identity", "Squeeze"}  # what should be numbers
+
+
+def test_a_network_of_clips_is_refused():
+    with pytest.raises(onnx_export.ExportError, match="EDVR takes clips of 5 frames; networks of one picture can be"):
+        convert(CATALOGUE["edvr_m"].small(4, frames=5))
 
 
 @pytest.mark.parametrize("small", ARCHITECTURES, ids=ARCHITECTURES.values())
