@@ -72,7 +72,7 @@ def _closed(
         {"d": Optim(partial(Adam, lr=1e-2), names, cosine)},
         frozen=("g",),
     )
-    own = {each: Optim(partial(Adam, lr=dual_lr), (each,), schedule) for each in names}
+    own = {each: Optim(partial(Adam, lr=dual_lr, fused=True), (each,), schedule) for each in names}
     closed = Phase(
         "dual regression",
         config,
