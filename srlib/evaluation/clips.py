@@ -58,7 +58,7 @@ class ClipProtocol:
     """What has to be said beside a number of a video network.
 
     Args:
-        degrade: hr frames -> lr frames.
+        degrade: hr frames -> lr frames; None: `bicubic_down`.
         name: of the degradation: BI, BD.
         pictures: colour, border and rounding of each frame.
         first, last: of the frames that are scored, from 0; last None: to the end. All frames are seen.
@@ -66,7 +66,7 @@ class ClipProtocol:
             window, as in EDVR's code; "reflect"; "repeat".
     """
 
-    degrade: Callable[[Tensor], Tensor] = bicubic_down
+    degrade: Callable[[Tensor], Tensor] | None = None
     name: str = "BI"
     pictures: Protocol = WHOLE
     first: int = 0
@@ -119,7 +119,7 @@ def evaluate_clip(net: nn.Module, hr: Sequence[Tensor], protocol: ClipProtocol |
         raise ValueError(f"frames {protocol.first} to {protocol.last or 'end'} are none of a clip of {len(hr)}")
     named = [(f"frame {k}", hr[k]) for k in places]
     if getattr(net, "frames", 1) == 1:
-        found = metrics.evaluate(net, named, protocol.pictures, protocol.degrade)
+        found = metrics.evaluate(net, named, protocol.pictures, protocol.degrade or bicubic_down)
     else:
         found = metrics.compare(_enlarged(net, hr, places, protocol), protocol.pictures, net.scale)
     return replace(found, protocol=protocol.describe(net.scale))
@@ -130,7 +130,8 @@ def _enlarged(
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
     height, width = (n - n % net.scale for n in hr[0].shape[-2:])
     whole = [frame[..., :height, :width] for frame in hr]
-    lr = [(protocol.degrade(frame).clamp(0, 1) * 255).round() / 255 for frame in whole]
+    degrade = protocol.degrade or bicubic_down
+    lr = [(degrade(frame).clamp(0, 1) * 255).round() / 255 for frame in whole]
     for k in places:
         clip = torch.stack([lr[n] for n in window(k, len(lr), net.frames, protocol.padding)], 1)
         yield f"frame {k}", net(clip), whole[k]

@@ -1,0 +1,90 @@
+"""Clips: windows at the ends, where frames are sampled, and the published bicubic numbers of Vid4."""
+
+import pytest
+import torch
+from torch import nn
+
+from srlib import metrics
+from srlib.data import datasets
+from srlib.evaluation.clips import WHOLE, ClipProtocol, Shifted, blurred_down, evaluate_clip, window
+from srlib.models.interpolators import bicubic
+from srlib.resample import resize
+
+VID4 = {"calendar": 20.241, "city": 25.307, "foliage": 23.498, "walk": 26.088}
+
+
+@pytest.mark.parametrize(
+    ("place", "padding", "expected"),
+    [
+        (4, "new", [2, 3, 4, 5, 6]),
+        (0, "new", [4, 3, 0, 1, 2]),
+        (1, "new", [4, 0, 1, 2, 3]),
+        (9, "new", [7, 8, 9, 6, 5]),
+        (8, "new", [6, 7, 8, 9, 5]),
+        (0, "reflect", [2, 1, 0, 1, 2]),
+        (9, "reflect", [7, 8, 9, 8, 7]),
+        (1, "repeat", [0, 0, 1, 2, 3]),
+        (9, "repeat", [7, 8, 9, 9, 9]),
+    ],
+)
+def test_what_stands_for_frames_beyond_the_ends(place, padding, expected):
+    assert window(place, 10, 5, padding) == expected
+
+
+def test_short_clips_and_wrong_words():
+    for padding in ("new", "reflect", "repeat"):
+        for place in range(2):
+            found = window(place, 2, 5, padding)
+            assert len(found) == 5 and found[2] == place and set(found) <= {0, 1}
+    with pytest.raises(ValueError, match="padding must be new, reflect or repeat, got 'circle'"):
+        window(0, 4, 3, "circle")
+    with pytest.raises(ValueError, match="frame 4 is not in a clip of 4"):
+        window(4, 4, 3)
+
+
+def test_bd_frames_lie_a_pixel_and_a_half_off_the_usual_grid():
+    """On a ramp every misplacement is a constant: 1.5 pixels of slope 0.01."""
+    ramp = (0.01 * torch.arange(64.0)).expand(1, 1, 64, 64)
+    lr = blurred_down(ramp)
+    inside = (..., slice(16, -16), slice(16, -16))
+    assert (resize(lr, 4)[inside] - ramp[inside]).mean().item() == pytest.approx(-0.015, abs=1e-4)
+    assert (Shifted()(lr)[inside] - ramp[inside]).abs().max() < 1e-3
+
+
+class Middle(nn.Module):
+    """Takes clips, and enlarges the centre frame as bicubic interpolation does."""
+
+    scale, channels, frames = 4, 3, 3
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, clip):
+        self.seen.append(clip.mean((0, 2, 3, 4)).tolist())
+        return resize(clip[:, 1], 4)
+
+
+def test_a_network_of_clips_sees_its_windows_and_is_scored_on_its_frames():
+    hr = [torch.rand(1, 3, 33, 46) * 0.5 + 0.1 * k for k in range(5)]
+    net = Middle()
+    protocol = ClipProtocol(pictures=metrics.Protocol("rgb", 4, 8), first=1, last=4)
+    found = evaluate_clip(net, hr, protocol)
+    assert [row["name"] for row in found.rows] == ["frame 1", "frame 2", "frame 3"]
+    assert all(seen == sorted(seen) for seen in net.seen) and len(net.seen) == 3
+    assert found.protocol == "BI, RGB, border 4, 8-bit, frames 1 to 4, ends new"
+    plain = metrics.evaluate(bicubic(4), [("a", hr[1])], metrics.Protocol("rgb", 4, 8))
+    assert found.rows[0]["psnr"] == pytest.approx(plain.rows[0]["psnr"], abs=0.02)
+    with pytest.raises(ValueError, match="frames 7 to end are none of a clip of 5"):
+        evaluate_clip(net, hr, ClipProtocol(first=7))
+
+
+@pytest.mark.parametrize("clip", VID4)
+def test_bicubic_on_vid4_is_what_papers_have(clip):
+    try:
+        hr = [image for _, image in datasets.images_of(clip)]
+    except FileNotFoundError:
+        pytest.skip(f"{clip} of Vid4 is not in $SRLIB_DATA")
+    found = evaluate_clip(bicubic(4), hr)
+    assert found.psnr == pytest.approx(VID4[clip], abs=0.005)
+    assert found.protocol == f"BI, {WHOLE.describe(4)}, all frames, ends new"
