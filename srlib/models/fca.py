@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from srlib.models.blocks import ResidualBlock, check_picture
+from srlib.wavelets import haar
 
 
 class _Branches(nn.Module):
@@ -114,19 +115,13 @@ class WaveletDiscriminator(nn.Module):
         check_picture(picture, self.channels)
         if picture.shape[-2] % 2 or picture.shape[-1] % 2 or min(picture.shape[-2:]) < 32:
             raise ValueError(f"this discriminator needs even sides of at least 32 pixels, got {tuple(picture.shape)}")
-        return self.body(_details(picture))
+        _, details = haar(picture)  # (N, C, 3, H/2, W/2)
+        return self.body(details.transpose(1, 2).flatten(1, 2))
 
 
 def wavelet_discriminator() -> WaveletDiscriminator:
     """With 64, 128 and 256 maps: 669,121 parameters."""
     return WaveletDiscriminator()
-
-
-def _details(picture: Tensor) -> Tensor:
-    """The bands LH, HL and HH of one orthonormal Haar level: (N, C, H, W) -> (N, 3·C, H/2, W/2)."""
-    a, b = picture[..., ::2, ::2], picture[..., ::2, 1::2]
-    c, d = picture[..., 1::2, ::2], picture[..., 1::2, 1::2]
-    return torch.cat([a + b - c - d, a - b + c - d, a - b - c + d], 1) / 2
 
 
 class _Halving(nn.Module):

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from srlib.degradations import anisotropic_gaussian, gaussian_kernel
 from srlib.models import fca
@@ -28,7 +29,6 @@ def test_shapes_of_the_drawing():
         patch = torch.rand(1, 3, 128, 128)
         assert fca.comparator().encode(patch).shape == (1, 1, 16, 16)
         assert fca.comparator_small(2)(patch, patch).shape == (1, 2, 16, 16)
-        assert fca._details(patch).shape == (1, 9, 64, 64)
         assert fca.wavelet_discriminator()(patch).shape == (1, 1, 7, 7)
         kernel = fca.KernelEstimator(width=8, branch=4)(torch.rand(2, 3, 256, 192))
     assert kernel.shape == (2, 13, 13)
@@ -49,9 +49,24 @@ def test_the_high_pass_has_nothing_of_a_constant_or_a_ramp():
     assert fca.high_pass(ramp)[..., 2:-2].abs().max() < 1e-5
 
 
-def test_the_details_of_zero_to_fifteen():
-    bands = fca._details(torch.arange(16.0).view(1, 1, 4, 4))
-    assert [band.unique().tolist() for band in bands[0]] == [[-4.0], [-1.0], [0.0]]
+def test_the_discriminator_sees_details_band_by_band():
+    """Of 0 to 15 the three bands are −4, −1 and 0 everywhere; a picture of one grey has none."""
+    net = fca.wavelet_discriminator()
+    seen = []
+    net.body = nn.Sequential(Seen(seen))
+    ramp = torch.arange(16.0).view(1, 1, 4, 4).repeat(1, 3, 8, 8)
+    net(ramp + torch.tensor([0.0, 50, 99]).view(3, 1, 1))
+    assert [band.unique().tolist() for band in seen[0][0]] == 3 * [[-4.0]] + 3 * [[-1.0]] + 3 * [[0.0]]
+
+
+class Seen(nn.Module):
+    def __init__(self, seen):
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, x):
+        self.seen.append(x)
+        return x
 
 
 def kernels():
