@@ -87,7 +87,7 @@ def _pull(spectrum: Callable[[Tensor, Tensor], Tensor], mean: bool = True) -> Ca
 
 
 def spread(treated: Sequence[float], control: Sequence[float]) -> tuple[float, float]:
-    """Standard deviation of a difference of two trainings from unlike seeds, and of one from equal seeds.
+    """Standard deviation of a difference of two trainings from different seeds, and from the same seed.
 
     The first is the root of the sum of the two variances; both have n − 1 in the denominator.
     """
@@ -220,7 +220,7 @@ EXERCISES: dict[str, Exercise] = {
         spread,
         [([3.1, 2.4, 4.0, 3.6], [3.0, 2.2, 4.1, 3.3]), ([1.5, 0.5, 1.0], [0.7, 0.1, 0.9])],
         {
-            "the two are swapped: first unlike seeds, then equal ones.": lambda t, c: spread(t, c)[::-1],
+            "the two are swapped: first different seeds, then the same seed.": lambda t, c: spread(t, c)[::-1],
             "n stands in the denominators; a sample's deviation has n − 1.": lambda t, c: tuple(
                 value * math.sqrt((len(t) - 1) / len(t)) for value in spread(t, c)
             ),
