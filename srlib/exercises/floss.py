@@ -86,7 +86,7 @@ def _pull(spectrum: Callable[[Tensor, Tensor], Tensor], mean: bool = True) -> Ca
     return wrong
 
 
-def spread(treated: Sequence[float], control: Sequence[float]) -> tuple[float, float]:
+def two_spreads(treated: Sequence[float], control: Sequence[float]) -> tuple[float, float]:
     """Standard deviation of a difference of two trainings from different seeds, and from the same seed.
 
     The first is the root of the sum of the two variances; both have n − 1 in the denominator.
@@ -217,16 +217,16 @@ EXERCISES: dict[str, Exercise] = {
         tolerance=1e-5,
     ),
     "spread": Exercise(
-        spread,
+        two_spreads,
         [([3.1, 2.4, 4.0, 3.6], [3.0, 2.2, 4.1, 3.3]), ([1.5, 0.5, 1.0], [0.7, 0.1, 0.9])],
         {
-            "the two are swapped: first different seeds, then the same seed.": lambda t, c: spread(t, c)[::-1],
+            "the two are swapped: first different seeds, then the same seed.": lambda t, c: two_spreads(t, c)[::-1],
             "n stands in the denominators; a sample's deviation has n − 1.": lambda t, c: tuple(
-                value * math.sqrt((len(t) - 1) / len(t)) for value in spread(t, c)
+                value * math.sqrt((len(t) - 1) / len(t)) for value in two_spreads(t, c)
             ),
             "the first is the spread of one arm. A difference of two trainings has the luck of both.": lambda t, c: (
                 stdev(t),
-                spread(t, c)[1],
+                two_spreads(t, c)[1],
             ),
         },
     ),
