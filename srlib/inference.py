@@ -117,7 +117,8 @@ def _tiled(
     for done, ((top, bottom, first, last), (left, right, start, stop)) in enumerate(places, 1):
         piece = run(lr[..., first:last, start:stop])
         if sr is None:
-            sr = piece.new_zeros(*piece.shape[:-2], height * scale, width * scale)
+            made = piece.new_zeros if blended else piece.new_empty  # what fades is added
+            sr = made(*piece.shape[:-2], height * scale, width * scale)
         if blended:
             down = _fade(scale, overlap, (first, top, bottom, last), height).to(piece)
             piece = piece * down[:, None] * _fade(scale, overlap, (start, left, right, stop), width).to(piece)

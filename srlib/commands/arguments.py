@@ -4,10 +4,12 @@ import argparse
 import math
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from srlib.commands.progress import Bar
+from srlib.io import finder
 
 NO_MEMORY = "not enough memory; try a smaller --tile or picture"
 
@@ -121,6 +123,12 @@ def note(text: object) -> None:
     """Print one line on stderr: what a user should know, beside the results."""
     if sys.stderr is not None:  # closed by whoever wants no errors; print would take standard output
         print(f"srlib: {' '.join(str(text).split())}", file=sys.stderr)
+
+
+def tell_of_subfolders(place: Path) -> None:
+    """Say what a folder with pictures holds below, which is not taken without --recursive."""
+    if place.is_dir() and finder.directly(place) and (missed := finder.left_out(place)):
+        note(f"left out: {missed} of {place}; use --recursive")
 
 
 def is_out_of_memory(error: Exception) -> bool:

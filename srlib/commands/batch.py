@@ -1,5 +1,6 @@
 """What a call of `srlib upscale` has to do: its pictures, and a place for each result, no two in one file."""
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from srlib.commands import pipes
-from srlib.commands.arguments import UsageError, note
+from srlib.commands.arguments import NO_MEMORY, UsageError, complain, is_out_of_memory, note
 from srlib.io import finder
 from srlib.io.codecs import FORMATS, Header, ImageError, writable
 
@@ -123,6 +124,20 @@ def plan(
     if found and not jobs:
         say(f"nothing to do for shard {shard[0]} of {shard[1]}: {len(found)} pictures in all")
     return jobs
+
+
+def passed_over(job: Job, error: Exception) -> int:
+    """Say why one picture of many has no result, and return the exit status.
+
+    Raises: the error itself where the next picture would do no better: where the disk is full, and after a bug.
+    """
+    if isinstance(error, ImageError):
+        if getattr(error.__cause__, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise error
+        return complain(error)
+    if not is_out_of_memory(error):
+        raise error
+    return complain(f"{job.name}: {NO_MEMORY}")
 
 
 def _single(source: str, output: str, naming: Naming) -> list[Job]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from srlib.commands import arguments, pipes
-from srlib.commands.arguments import NO_MEMORY, UsageError, complain, is_out_of_memory, note, quiet
-from srlib.commands.batch import Job, Naming, plan
+from srlib.commands.arguments import UsageError, note, quiet
+from srlib.commands.batch import Job, Naming, passed_over, plan
 from srlib.commands.progress import Bar
 from srlib.io import codecs
 from srlib.io.codecs import FORMATS, ImageError
@@ -77,10 +77,9 @@ def run(options: argparse.Namespace) -> int:
         try:
             degrade(job)
         except (ImageError, MemoryError, RuntimeError) as error:
-            of_one = isinstance(error, ImageError) or is_out_of_memory(error)
-            if alone or not of_one:
+            if alone:
                 raise
-            status = complain(error if isinstance(error, ImageError) else f"{job.name}: {NO_MEMORY}")
+            status = passed_over(job, error)
     return status
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from srlib import metrics
 from srlib.commands import arguments, networks, pairs
-from srlib.commands.arguments import UsageError, complain, note, quiet
+from srlib.commands.arguments import UsageError, complain, quiet, tell_of_subfolders
 from srlib.commands.progress import Bar
 from srlib.commands.report import Report, check_files, show, write
 from srlib.data import datasets
@@ -55,8 +55,8 @@ def run(options: argparse.Namespace) -> int:
     check_files(options.json, options.csv)
     on, left_out = _existing(options.on), _LeftOut()
     reports = list(_of_results(options, on, left_out) if options.results else _of_models(options, on, left_out))
-    if on.is_dir() and not options.recursive and finder.directly(on) and (missed := finder.left_out(on)):
-        note(f"left out: {missed} of {on}; use --recursive")
+    if not options.recursive:
+        tell_of_subfolders(on)
     if reports:
         write(reports, options.json, options.csv)
         show(reports, aside="-" in (options.json, options.csv))

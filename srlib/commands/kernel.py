@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from srlib import images
-from srlib.commands import arguments, pipes
-from srlib.commands.arguments import UsageError, complain, note, quiet
+from srlib.commands import arguments
+from srlib.commands.arguments import UsageError, complain, quiet, tell_of_subfolders
 from srlib.commands.progress import Bar
-from srlib.commands.report import check_files
-from srlib.io import atomic, finder
+from srlib.commands.report import check_files, put
+from srlib.io import finder
 from srlib.io.codecs import ImageError, writable
 from srlib.kernels.free import FreeKernel, estimate_free
 from srlib.kernels.gaussian import GaussianBlur, estimate_gaussian
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     if options.picture is not None:
         images.write(options.picture, drawn(found.blur))
     if options.json is not None:
-        _put(options.json, json.dumps(_as_dict(found, options.scale), indent=1) + "\n")
+        put(options.json, json.dumps(_as_dict(found, options.scale), indent=1) + "\n")
     if options.json != "-":
         print(*_lines(found, options.scale), sep="\n")
     return status
@@ -80,8 +80,8 @@ def _read(place: Path, recursive: bool) -> tuple[list[Tensor], int]:
     files = finder.pictures(place, recursive=recursive) if place.is_dir() else [place]
     if not files:
         raise UsageError(finder.nothing_in(place))
-    if place.is_dir() and not recursive and finder.directly(place) and (missed := finder.left_out(place)):
-        note(f"left out: {missed} of {place}; use --recursive")
+    if not recursive:
+        tell_of_subfolders(place)
     found, status = [], 0
     for file in Bar(files, desc="reading", unit="picture", leave=False, disable=quiet()):
         try:
@@ -178,10 +178,3 @@ def _as_dict(found: Found, scale: float) -> dict:
 
 def _rounded(values: list[float] | tuple[float, ...]) -> list[float]:
     return [round(value, 6) for value in values]
-
-
-def _put(path: str, text: str) -> None:
-    if pipes.is_pipe(path):
-        pipes.write(path, text.encode())
-    else:
-        atomic.write(path, text)

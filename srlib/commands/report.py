@@ -70,16 +70,20 @@ def write(reports: Sequence[Report], json_file: str | None, csv_file: str | None
     """
     if json_file is not None:
         found = [report.as_dict() for report in reports]
-        _put(json_file, json.dumps(found if len(found) > 1 else found[0], indent=1, ensure_ascii=False) + "\n")
+        put(json_file, json.dumps(found if len(found) > 1 else found[0], indent=1, ensure_ascii=False) + "\n")
     if csv_file is not None:
         text = io.StringIO()
         table = csv.DictWriter(text, list(reports[0].row()), lineterminator="\n")
         table.writeheader()
         table.writerows(report.row() for report in reports)
-        _put(csv_file, text.getvalue())
+        put(csv_file, text.getvalue())
 
 
-def _put(path: str, text: str) -> None:
+def put(path: str, text: str) -> None:
+    """Write text to a file, whole or not at all, or to standard output.
+
+    Raises: OSError where it cannot be written.
+    """
     content = text.encode(errors="surrogateescape")  # names as the disk has them, whatever the console's language
     if not _is_text(content):
         content = text.encode(errors="backslashreplace")  # bytes that are no text, as JSON escapes them

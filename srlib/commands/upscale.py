@@ -1,13 +1,12 @@
 """`srlib upscale`: enlarge a picture or a folder of pictures."""
 
 import argparse
-import errno
 from collections.abc import Sequence
 from pathlib import Path
 
 from srlib.commands import arguments, networks
-from srlib.commands.arguments import NO_MEMORY, UsageError, complain, is_out_of_memory, note, quiet
-from srlib.commands.batch import Job, Naming, plan
+from srlib.commands.arguments import UsageError, note, quiet
+from srlib.commands.batch import Job, Naming, passed_over, plan
 from srlib.commands.enlarge import LOSSY, Enlarger
 from srlib.commands.progress import Bar
 from srlib.inference import TILE
@@ -90,18 +89,11 @@ def run(options: argparse.Namespace) -> int:
             try:
                 enlarge(job, bar)
             except (ImageError, MemoryError, RuntimeError) as error:
-                if alone or not _is_of_one_picture(error):
+                if alone:
                     raise
                 bar.clear()  # one bad file must not stop the others
-                status = complain(error if isinstance(error, ImageError) else f"{job.name}: {NO_MEMORY}")
+                status = passed_over(job, error)
     return status
-
-
-def _is_of_one_picture(error: Exception) -> bool:
-    """Whether the next picture may do better: not where the disk is full, and not after a bug."""
-    if isinstance(error, ImageError):
-        return getattr(error.__cause__, "errno", None) not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-    return is_out_of_memory(error)
 
 
 def _check_quality(jobs: Sequence[Job], extension: str | None) -> None:
