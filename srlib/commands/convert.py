@@ -18,10 +18,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     """Add the command's parser."""
     command = commands.add_parser(
         "convert",
-        help="weights of others as a checkpoint: ESRGAN, Real-ESRGAN, Compact, EDSR, MDSR, SRResNet, LapSRN, DRN",
+        help="weights of others as a checkpoint: ESRGAN, Real-ESRGAN, Compact, EDSR, MDSR, SRResNet, LapSRN, DRN, EDVR",
         description="Weights of others as a checkpoint for all commands: ESRGAN and Real-ESRGAN (RRDBNet, three "
-        "generations of names), Compact (SRVGGNetCompact), EDSR, MDSR, SRResNet, LapSRN and DRN. The network and its "
-        "sizes are read off names and shapes. Nothing pickled is run.",
+        "generations of names), Compact (SRVGGNetCompact), EDSR, MDSR, SRResNet, LapSRN, DRN and EDVR. The network and "
+        "its sizes are read off names and shapes. Nothing pickled is run.",
     )
     command.add_argument("file", metavar="FILE", type=Path, help="a .safetensors file, or a .pth that torch.save wrote")
     command.add_argument("output", metavar="OUT", type=Path, help="the .safetensors file to write, its card beside it")

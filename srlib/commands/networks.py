@@ -17,8 +17,8 @@ def find(model: str, scale: float | None) -> nn.Module:
     Args:
         scale: None: 4, or the one on the card of a file.
 
-    Raises: UsageError for an unknown name, and for a fractional scale of a network; CheckpointError for a checkpoint
-        that cannot be loaded or has another scale.
+    Raises: UsageError for an unknown name, for a fractional scale of a network, and for a network that takes clips;
+        CheckpointError for a checkpoint that cannot be loaded or has another scale.
     """
     if model in INTERPOLATORS:
         return INTERPOLATORS[model](scale or SCALE).eval()
@@ -28,4 +28,7 @@ def find(model: str, scale: float | None) -> nn.Module:
         raise UsageError(f"no model {model!r}; there are {choices}, or a file.safetensors")
     if scale is not None and scale != int(scale):
         raise UsageError(f"{model} needs a whole --scale, got {scale}; interpolators such as bicubic take any")
-    return checkpoints.load(model, scale or (SCALE if model in names else None))
+    net = checkpoints.load(model, scale or (SCALE if model in names else None))
+    if (frames := getattr(net, "frames", 1)) > 1:
+        raise UsageError(f"{model} takes clips of {frames} frames, and here are pictures; choose another model")
+    return net

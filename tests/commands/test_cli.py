@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
-from srlib import cli, images
+from srlib import checkpoints, cli, images
 from srlib.data.download import FetchError
+from srlib.models.catalogue import CATALOGUE
 
 
 @pytest.mark.parametrize(
@@ -88,3 +90,16 @@ def test_as_a_module_in_another_process(picture):
     assert (done.returncode, done.stdout) == (0, "") and images.read(picture.with_name("out.png")).shape[-1] == 44
     done = run("upscale", "missing.png", "x.png", "--model", "bicubic")
     assert done.returncode == 2 and done.stderr == "srlib: missing.png: no such file\n"
+
+
+@pytest.mark.parametrize("words", [["upscale", "IN", "out.png", "--model"], ["evaluate", "--on", "IN"], ["export"]])
+def test_a_network_of_clips_is_refused_by_name(words, picture, tmp_path, monkeypatch, capsys):
+    entry = CATALOGUE["edvr_m"]
+    monkeypatch.setitem(CATALOGUE, "edvr_m", replace(entry, build=entry.small))
+    monkeypatch.chdir(tmp_path)
+    net = checkpoints.build("edvr_m", 4)
+    path = checkpoints.save(net, tmp_path / "edvr_m_x4.safetensors", {"model": "edvr_m", "scale": 4})
+    words = [str(picture) if word == "IN" else word for word in words]
+    assert cli.main([*words, str(path), *(["out.onnx"] if words == ["export"] else [])]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "edvr_m_x4.safetensors takes clips of 3 frames, and here are pictures" in error
