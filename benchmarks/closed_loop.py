@@ -8,7 +8,6 @@ the dual networks with weight 0.1; all, and bicubic interpolation in place of th
 Declared before the first run: an effect within ±0.03 dB on Set5 counts as none.
 """
 
-import argparse
 from collections.abc import Callable
 from functools import partial
 
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from benchmarks.paired import pictures, psnr, scored, table
+from benchmarks.paired import command_line, pictures, planned, psnr, scored, table
 from srlib import images, metrics
 from srlib.consistency import back_project, inconsistency, nearest_consistent
 from srlib.data.sources import Pyramids
@@ -24,7 +23,7 @@ from srlib.losses.pixel import l1
 from srlib.losses.weighted import Levels, Weighted
 from srlib.models.drn import BicubicDual, drn_small, dual
 from srlib.resample import resize
-from srlib.training.loop import TrainConfig, train
+from srlib.training.loop import Stream, TrainConfig, train
 from srlib.training.muon import Muon
 from srlib.training.schedules import cosine, warm_cosine
 from srlib.training.steps.dual import dual_pretraining, dual_regression
@@ -42,14 +41,14 @@ def levels(*weights: float) -> Levels:
     return Levels(*(Weighted(pixel=(weight, l1)) for weight in weights))
 
 
-def trained_duals(seed: int) -> dict[str, nn.Module]:
+def trained_duals(seed: int, patches: Stream) -> dict[str, nn.Module]:
     """Dual networks that shrink true pictures, before the loop is closed."""
     torch.manual_seed(1000 + seed)
     nets = {name: dual(8) for name in DUALS}
     opt = Adam([weight for net in nets.values() for weight in net.parameters()], lr=1e-2)
     config = TrainConfig(800, batch=8, seed=seed, precision="fp32", ema=(), ema_decay=0)
     step = dual_pretraining(levels(1.0), duals=DUALS)
-    return train(step, nets, {"d": opt}, stream(seed + 500), config, schedule=cosine(800))[0]
+    return train(step, nets, {"d": opt}, patches, config, schedule=cosine(800))[0]
 
 
 def arm(kind: str, seed: int, steps: int) -> nn.Module:
@@ -57,7 +56,7 @@ def arm(kind: str, seed: int, steps: int) -> nn.Module:
     nets, fixed = {"g": drn_small(SCALE)}, ()
     opts = {"g": Muon(nets["g"].parameters(), lr=RATE)}
     if kind == "dual":
-        nets |= trained_duals(seed)
+        nets |= trained_duals(seed, stream(seed + 500))
         opts |= {name: Adam(nets[name].parameters(), lr=1e-3) for name in DUALS}
     if kind == "bicubic":
         nets |= {name: BicubicDual() for name in DUALS}
@@ -100,7 +99,7 @@ def measure(net: nn.Module) -> dict[str, str]:
         for _, hr in scored("Set5"):
             height, width = (n - n % SCALE for n in hr.shape[-2:])
             lr = resize(hr[..., :height, :width].expand(-1, 3, -1, -1), 1 / SCALE)
-            lr = images.from_uint8(images.to_uint8(lr))
+            lr = images.quantised(lr)
             errors.append(255 * inconsistency(agreeing(lr), lr).item())
         found[f"consistency{name}"] = f"{sum(errors) / len(errors):.4f}"
         if name:
@@ -109,11 +108,6 @@ def measure(net: nn.Module) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=int, nargs="?", default=0)
-    parser.add_argument("last", type=int, nargs="?", default=8)
-    parser.add_argument("--steps", type=int, default=5000)
-    options = parser.parse_args()
+    options = command_line(__doc__, seeds=8, steps=5000).parse_args()
     arms = {kind: partial(arm, kind) for kind in ("last", "all", "dual", "bicubic")}
-    plan = [(seed, options.steps) for seed in range(options.first, options.last)]
-    table("closed_loop.csv", arms, plan, measure)
+    table("closed_loop.csv", arms, planned(options), measure)

@@ -7,13 +7,12 @@ with the dual networks. The table has the PSNR of each picture of Set5 and Set14
 can be held against the spread between seeds. Seeds FIRST to LAST - 1 (default: 0 to 8).
 """
 
-import argparse
 from functools import partial
 
 from torch import nn
 
 from benchmarks.closed_loop import arm
-from benchmarks.paired import SETS, scored, table
+from benchmarks.paired import SETS, command_line, planned, scored, table
 from srlib import metrics
 
 
@@ -26,10 +25,5 @@ def measure(net: nn.Module) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=int, nargs="?", default=0)
-    parser.add_argument("last", type=int, nargs="?", default=8)
-    parser.add_argument("--steps", type=int, default=400)
-    options = parser.parse_args()
-    plan = [(seed, options.steps) for seed in range(options.first, options.last)]
-    table("closed_loop_pictures.csv", {kind: partial(arm, kind) for kind in ("all", "dual")}, plan, measure)
+    options = command_line(__doc__, seeds=8, steps=400).parse_args()
+    table("closed_loop_pictures.csv", {kind: partial(arm, kind) for kind in ("all", "dual")}, planned(options), measure)

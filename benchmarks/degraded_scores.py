@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from srlib.commands import networks
 from srlib.data import datasets
 from srlib.evaluation.niqe import NAME, niqe
+from srlib.images import quantised
 from srlib.inference import upscale
 from srlib.io import atomic
 from srlib.metrics import PAPER, compare
@@ -28,7 +29,7 @@ SEED = 1000  # of the first picture; the next has the next
 def degraded(hr: Tensor, preset: str, scale: int, seed: int) -> Tensor:
     """lr at 8 bits; "clean" is bicubic."""
     if preset == "clean":
-        return (resize(hr, 1 / scale).clamp(0, 1) * 255).round() / 255
+        return quantised(resize(hr, 1 / scale))
     return PRESETS[preset](scale)(hr, [torch.Generator().manual_seed(seed)])
 
 

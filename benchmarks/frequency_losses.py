@@ -8,14 +8,13 @@ third of it at the end; 1 for the term as a source of the course computes it, wh
 Set5 and Set14 must be in $SRLIB_DATA. Declared before the first run: an effect within ±0.015 dB on Set5 counts as none.
 """
 
-import argparse
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.paired import SETS, pictures, psnr, scored, table
+from benchmarks.paired import SETS, command_line, pictures, planned, psnr, scored, table
 from srlib import images
 from srlib.data.sources import Pairs
 from srlib.evaluation.perceptual import evaluate_perceptual
@@ -87,12 +86,8 @@ def measure(net: nn.Module) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=int, nargs="?", default=0)
-    parser.add_argument("last", type=int, nargs="?", default=6)
-    parser.add_argument("--steps", type=int, default=300)
+    parser = command_line(__doc__, seeds=6, steps=300)
     parser.add_argument("--arms", nargs="+", default=list(TERMS), choices=TERMS)
     options = parser.parse_args()
     arms = {kind: partial(arm, kind) for kind in options.arms}
-    plan = [(seed, options.steps) for seed in range(options.first, options.last)]
-    table("frequency_losses.csv", arms, plan, measure)
+    table("frequency_losses.csv", arms, planned(options), measure)

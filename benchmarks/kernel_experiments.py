@@ -10,7 +10,6 @@ were chosen with seed 100, which is not in the table. Blurs along the rows only:
 columns, answer alike for a blur at 30° and at −30°.
 """
 
-import argparse
 import time
 from functools import cache, partial
 from itertools import islice
@@ -18,7 +17,7 @@ from itertools import islice
 import torch
 from torch import Tensor, nn
 
-from benchmarks.paired import table
+from benchmarks.paired import command_line, planned, table
 from srlib import images
 from srlib.data import datasets
 from srlib.data.rescaled import RescaledStream
@@ -122,11 +121,7 @@ ARMS = {
 }
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=int, nargs="?", default=0)
-    parser.add_argument("last", type=int, nargs="?", default=3)
+    parser = command_line(__doc__, seeds=3, steps=280)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
-    parser.add_argument("--steps", type=int, default=280)
     options = parser.parse_args()
-    plan = [(seed, options.steps) for seed in range(options.first, options.last)]
-    table("kernel_estimates.csv", {name: ARMS[name] for name in options.arms}, plan, measure)
+    table("kernel_estimates.csv", {name: ARMS[name] for name in options.arms}, planned(options), measure)

@@ -1,5 +1,6 @@
 """Trainings in pairs: arms that share start and batches seed by seed; a table that goes on where it was left."""
 
+import argparse
 import csv
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -30,6 +31,20 @@ def pictures(side: int) -> list[Tensor]:
 @cache
 def scored(name: str) -> list[tuple[str, Tensor]]:
     return list(datasets.images_of(name))
+
+
+def command_line(description: str, *, seeds: int, steps: int) -> argparse.ArgumentParser:
+    """FIRST, LAST and --steps; `planned` reads them."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("first", type=int, nargs="?", default=0)
+    parser.add_argument("last", type=int, nargs="?", default=seeds)
+    parser.add_argument("--steps", type=int, default=steps)
+    return parser
+
+
+def planned(options: argparse.Namespace) -> list[tuple[int, int]]:
+    """(seed, steps) for `table`."""
+    return [(seed, options.steps) for seed in range(options.first, options.last)]
 
 
 def table(file: str, arms: Mapping[str, Arm], plan: Iterable[tuple[int, int]], measure: Callable) -> None:

@@ -9,7 +9,6 @@ the loop on foreign lr (`dual_adaptation`); "known", on pairs that this camera h
 Scores are of Set5 and Set14 as the camera sees them, and as bicubic shrinking does. The sets must be in $SRLIB_DATA.
 """
 
-import argparse
 from collections.abc import Callable
 from functools import cache, partial
 
@@ -17,19 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from benchmarks.closed_loop import DUALS, WEIGHT, levels
-from benchmarks.paired import SETS, scored, table
+from benchmarks.closed_loop import DUALS, WEIGHT, levels, trained_duals
+from benchmarks.paired import SETS, command_line, planned, scored, table
 from srlib import checkpoints, images, metrics
 from srlib.data.datasets import load_training_images
 from srlib.data.sources import Pyramids, Together, UnpairedPatches
 from srlib.data.streams import AlignedStream
 from srlib.degradations import Blur, gaussian_kernel
-from srlib.models.drn import dual
 from srlib.resample import resize
 from srlib.training.loop import TrainConfig, train
 from srlib.training.muon import Muon
 from srlib.training.schedules import cosine
-from srlib.training.steps.dual import dual_adaptation, dual_pretraining, dual_regression
+from srlib.training.steps.dual import dual_adaptation, dual_regression
 from srlib.training.steps.supervised import supervised
 
 SCALE, LR_SIZE, BATCH, RATE = 4, 24, 4, 5e-4
@@ -69,17 +67,8 @@ def arm(kind: str, camera: str, seed: int, steps: int) -> nn.Module:
     nets = {"g": checkpoints.load("drn_small", scale=SCALE)}
     if kind == "start":
         return nets["g"]
-    nets |= {name: dual(8) for name in DUALS}
     pyramids = Pyramids(SCALE, LR_SIZE)
-    opt = Adam([weight for name in DUALS for weight in nets[name].parameters()], lr=1e-2)
-    first = TrainConfig(800, batch=8, seed=seed, precision="fp32", ema=(), ema_decay=0)
-    step = dual_pretraining(levels(1.0), duals=DUALS)
-    nets, _ = train(
-        step, nets, {"d": opt}, pyramids({"hr": pairs()}, seed=seed + 500, batch=8), first,
-        schedule=cosine(800), frozen_nets=("g",),
-    )  # fmt: skip
-    for net in nets.values():
-        net.requires_grad_(True)
+    nets |= trained_duals(seed, pyramids({"hr": pairs()}, seed=seed + 500, batch=8))
     opts = {"g": Muon(nets["g"].parameters(), lr=RATE)}
     opts |= {name: Adam(nets[name].parameters(), lr=1e-3) for name in DUALS}
     pictures = {"hr": pairs(), "lr": seen_by(camera)[0]}
@@ -105,13 +94,8 @@ def measure(camera: str, net: nn.Module) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=int, nargs="?", default=0)
-    parser.add_argument("last", type=int, nargs="?", default=3)
-    parser.add_argument("--steps", type=int, default=1000)
-    options = parser.parse_args()
-    plan = [(seed, options.steps) for seed in range(options.first, options.last)]
+    options = command_line(__doc__, seeds=3, steps=1000).parse_args()
     for camera in CAMERAS:
         kinds = ("start", "pairs", "adapted", "known")
         arms = {f"{camera} {kind}": partial(arm, kind, camera) for kind in kinds}
-        table("unpaired_adaptation.csv", arms, plan, partial(measure, camera))
+        table("unpaired_adaptation.csv", arms, planned(options), partial(measure, camera))

@@ -12,8 +12,8 @@ from torch import Tensor
 from srlib.io.codecs import load, save
 from srlib.io.photo import ImageError, Photo, quantise, to_float
 
-__all__ = ["ImageError", "Photo", "from_uint8", "from_ycbcr", "grey", "load", "read", "save", "to_uint8", "to_y",
-           "to_ycbcr", "write"]  # fmt: skip
+__all__ = ["ImageError", "Photo", "from_uint8", "from_ycbcr", "grey", "load", "quantised", "read", "save", "to_uint8",
+           "to_y", "to_ycbcr", "write"]  # fmt: skip
 
 
 def read(path: str | os.PathLike) -> Tensor:
@@ -54,6 +54,15 @@ def to_uint8(image: Tensor) -> Tensor:
     Raises: TypeError for an integer image.
     """
     return quantise(image, 255, torch.uint8)
+
+
+def quantised(image: Tensor, bits: int = 8) -> Tensor:
+    """What a file with so many bits would keep of an image: clamped to [0, 1] and rounded to its levels, as floats.
+
+    Shapes: any -> the same.
+    """
+    top = 2**bits - 1
+    return (image.clamp(0, 1) * top).round() / top
 
 
 def to_ycbcr(image: Tensor) -> Tensor:

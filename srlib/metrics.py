@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from srlib.images import grey, to_y
+from srlib.images import grey, quantised, to_y
 from srlib.resample import resize
 from srlib.scores import Scores
 
@@ -161,10 +161,7 @@ class Protocol:
         return ssim(self.prepare(sr, scale), self.prepare(hr, scale))
 
     def _round(self, image: Tensor) -> Tensor:
-        if self.bits is None:
-            return image
-        top = 2**self.bits - 1
-        return (image.clamp(0, 1) * top).round() / top
+        return image if self.bits is None else quantised(image, self.bits)
 
 
 PAPER = Protocol("y", None, 8)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from srlib.data.patches import as_hr
 from srlib.data.streams import AlignedStream
+from srlib.images import quantised
+from srlib.random_degradations.blur_noise import gaussian_blur
 from srlib.resample import resize
 
 TURN, ZOOM = 0.01, 0.01  # largest change a frame, in radians and as a factor
@@ -94,22 +96,15 @@ class MovingLayers:
         hr = torch.lerp(back, front, cover[:, :, None]).clamp(0, 1)
         exposure = torch.stack([scene.exposure for scene in drawn]).to(device)
         seen = resize(self._blurred(hr, drawn), 1 / self.scale) * exposure[..., None, None, None]
-        clip = (seen.clamp(0, 1) * 255).round() / 255
+        clip = quantised(seen)
         found = self._truth(maps, ellipses, device) if truth else None
         return clip, hr[:, self.frames // 2], found
 
     def _blurred(self, hr: Tensor, drawn: Sequence["_Scene"]) -> Tensor:
         if not self.changes:
             return hr
-        radius = 3
-        taps = torch.arange(-radius, radius + 1, dtype=torch.float32)
-        sigma = torch.stack([scene.blur for scene in drawn]).flatten().clamp_min(0.05)
-        kernel = torch.exp(-((taps / sigma[:, None]) ** 2) / 2).to(hr)
-        kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(3, 0)[:, None]  # (3·N·T, 1, taps)
-        flat = hr.flatten(0, 2)[None]  # one map for each channel of each frame
-        flat = F.pad(flat, (radius,) * 4, mode="reflect")
-        flat = F.conv2d(F.conv2d(flat, kernel[..., None, :], groups=len(kernel)), kernel[..., None], groups=len(kernel))
-        return flat.view(hr.shape)
+        sigma = torch.stack([scene.blur for scene in drawn]).to(hr)
+        return gaussian_blur(hr.flatten(0, 1), sigma.flatten()).view(hr.shape)
 
     def _truth(self, maps: Tensor, ellipses: Tensor, device: torch.device | str) -> Truth:
         here = _grid(self.lr_size, self.scale, device)  # the centres of lr pixels, in hr pixels from the middle

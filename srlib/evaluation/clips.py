@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from srlib import metrics
 from srlib.degradations import Blur, gaussian_kernel
+from srlib.images import quantised
 from srlib.metrics import Protocol
 from srlib.resample import resize
 from srlib.scores import Scores
@@ -131,7 +132,7 @@ def _enlarged(
     height, width = (n - n % net.scale for n in hr[0].shape[-2:])
     whole = [frame[..., :height, :width] for frame in hr]
     degrade = protocol.degrade or bicubic_down
-    lr = [(degrade(frame).clamp(0, 1) * 255).round() / 255 for frame in whole]
+    lr = [quantised(degrade(frame)) for frame in whole]
     for k in places:
         clip = torch.stack([lr[n] for n in window(k, len(lr), net.frames, protocol.padding)], 1)
         yield f"frame {k}", net(clip), whole[k]

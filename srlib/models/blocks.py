@@ -1,6 +1,6 @@
 """Shared parts of networks: the residual block, the pixel-shuffle upsampler, DIV2K's mean colour, input checks."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,11 @@ def upsampler(scale: int, width: int, activation: Callable[[], nn.Module] | None
         if activation is not None:
             layers.append(activation())
     return nn.Sequential(*layers)
+
+
+def mean_colour(mean: Sequence[float] | None = None) -> Tensor:
+    """The colour that a network subtracts and adds again, (3, 1, 1); None: that of DIV2K."""
+    return div2k_mean() if mean is None else torch.tensor(mean).view(3, 1, 1)
 
 
 def div2k_mean() -> Tensor:

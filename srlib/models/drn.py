@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from srlib.models.blocks import check_input, check_scale, div2k_mean
+from srlib.models.blocks import check_input, check_scale, div2k_mean, mean_colour
 from srlib.models.state import unwrapped
 from srlib.resample import resize
 
@@ -102,8 +102,7 @@ class DRN(nn.Module):
         self.scale = scale
         self.answers = tuple(2**k for k in range(phases + 1))
         self.settings = {"blocks": blocks, "width": width} | ({} if mean is None else {"mean": list(mean)})
-        colour = div2k_mean() if mean is None else torch.tensor(mean).view(3, 1, 1)
-        self.register_buffer("mean_colour", colour, persistent=False)
+        self.register_buffer("mean_colour", mean_colour(mean), persistent=False)
         self.head = _conv(3, width)
         self.down = nn.ModuleList(
             Halving(channels_in=width * 2**k, width=width * 2**k, channels_out=width * 2 ** (k + 1))

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from srlib.models.blocks import SHUFFLE_FACTORS, ResidualBlock, check_input, check_scale, div2k_mean, upsampler
+from srlib.models.blocks import (
+    SHUFFLE_FACTORS,
+    ResidualBlock,
+    check_input,
+    check_scale,
+    div2k_mean,
+    mean_colour,
+    upsampler,
+)
 from srlib.models.state import unwrapped
 
 RANGE = 255.0  # of colours in the published codes; ours is 1
@@ -56,8 +64,7 @@ class EDSR(nn.Module):
         self.settings = {"blocks": blocks, "width": width, "residual_scale": residual_scale, "tail": tail}
         if mean is not None:
             self.settings["mean"] = list(mean)
-        colour = div2k_mean() if mean is None else torch.tensor(mean).view(3, 1, 1)
-        self.register_buffer("mean", colour, persistent=False)
+        self.register_buffer("mean", mean_colour(mean), persistent=False)
         self.head = _conv(3, width)
         self.body = _body(blocks, width, residual_scale)
         if tail == "paper":

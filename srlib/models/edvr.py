@@ -10,21 +10,11 @@ from torch import Tensor, nn
 
 from srlib.models.blocks import ResidualBlock, check_input, check_scale
 from srlib.models.state import unwrapped
-from srlib.video.alignment import LEVELS, Alignment
-
-SLOPE = 0.1  # of every LeakyReLU
+from srlib.video.alignment import LEVELS, SLOPE, Alignment, doubled, leaky
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2)
-
-
-def _leaky(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, SLOPE)
-
-
-def _doubled(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 class Attention(nn.Module):
@@ -56,11 +46,11 @@ class Attention(nn.Module):
 
     def forward(self, aligned: Tensor) -> Tensor:
         weighed = (aligned * self.likeness(aligned)).flatten(1, 2)
-        x, y = _leaky(self.fuse(weighed)), _leaky(self.enter(weighed))
-        half = _leaky(self.middle(_pooled(y)))
-        quarter = _leaky(self.quarter(_pooled(_leaky(self.quarter_in(half)))))
-        half = _leaky(self.middle_out(half)) + _doubled(_leaky(self.quarter_out(quarter)))
-        factor = self.factor(_doubled(_leaky(self.join(half))))
+        x, y = leaky(self.fuse(weighed)), leaky(self.enter(weighed))
+        half = leaky(self.middle(_pooled(y)))
+        quarter = leaky(self.quarter(_pooled(leaky(self.quarter_in(half)))))
+        half = leaky(self.middle_out(half)) + doubled(leaky(self.quarter_out(quarter)))
+        factor = self.factor(doubled(leaky(self.join(half))))
         return x * torch.sigmoid(factor) * 2 + self.shift(factor)
 
 
@@ -129,7 +119,7 @@ class EDVR(nn.Module):
     def aligned(self, clip: Tensor) -> Tensor:
         """Features of every frame, moved to the centre's: (N, T, width, h, w)."""
         size = clip.shape[:2]
-        levels = [self.features(_leaky(self.head(clip.flatten(0, 1))))]
+        levels = [self.features(leaky(self.head(clip.flatten(0, 1))))]
         for down in self.down:
             levels.append(down(levels[-1]))
         frames = [level.unflatten(0, size) for level in levels]

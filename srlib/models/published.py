@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -60,6 +61,16 @@ class Family:
     read: Callable[..., tuple[dict[str, Tensor], dict[str, Any]]]
 
 
+def _by(module: ModuleType) -> Callable[..., tuple[dict[str, Tensor], dict[str, Any]]]:
+    """Read with the names of a network's module, where no option says anything."""
+
+    def read(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        tensors = module.from_official(state)
+        return tensors, module.settings_of(tensors)
+
+    return read
+
+
 def _rrdb(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors = esrgan.from_official(state)
     if len(tensors) < len(state):
@@ -72,41 +83,25 @@ def _compact(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Ten
     return tensors, compact.settings_of(tensors)
 
 
+def _check_colour(mean: list[float]) -> None:
+    if not all(0 <= value <= 1 for value in mean):
+        raise PublishedError(f"sub_mean.bias subtracts {mean}, which is no colour")
+
+
 def _edsr(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
     mean, _ = edsr.mean_of(state)
-    if mean is not None and not all(0 <= value <= 1 for value in mean):
-        raise PublishedError(f"sub_mean.bias subtracts {mean}, which is no colour")
+    if mean is not None:
+        _check_colour(mean)
     tensors = edsr.from_official(state, mean=mean)
     settings = edsr.settings_of(tensors)
     factor = options["residual_scale"] or (0.1 if settings["width"] >= 256 else 1.0)
     return tensors, settings | {"residual_scale": factor} | ({} if mean is None else {"mean": mean})
 
 
-def _mdsr(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors = edsr.from_official(state)
-    return tensors, edsr.settings_of(tensors)
-
-
-def _srresnet(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors = srgan.from_official(state)
-    return tensors, srgan.settings_of(tensors)
-
-
 def _drn(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors, mean = drn.from_official(state)
-    if not all(0 <= value <= 1 for value in mean):
-        raise PublishedError(f"sub_mean.bias subtracts {mean}, which is no colour")
+    _check_colour(mean)
     return tensors, drn.settings_of(tensors) | {"mean": mean}
-
-
-def _lapsrn(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors = lapsrn.from_official(state)
-    return tensors, lapsrn.settings_of(tensors)
-
-
-def _edvr(state: Mapping[str, Tensor], **options: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    tensors = edvr.from_official(state)
-    return tensors, edvr.settings_of(tensors)
 
 
 FAMILIES = (
@@ -116,21 +111,21 @@ FAMILIES = (
         lambda names: any(map(_RRDB.match, names)),
         _rrdb,
     ),
-    Family("EDVR", ("edvr_m", "edvr_l"), lambda names: "pcd_align.dcn_pack.l1.weight" in names, _edvr),
+    Family("EDVR", ("edvr_m", "edvr_l"), lambda names: "pcd_align.dcn_pack.l1.weight" in names, _by(edvr)),
     Family(
         "SRResNet",
         ("srresnet",),
         lambda names: bool(names & {"trunk.0.rcb.0.weight", "body.0.norm1.weight", "conv_hr.weight"}),
-        _srresnet,
+        _by(srgan),
     ),
     Family(
         "MDSR",
         ("mdsr",),
         lambda names: bool(names & {"pre_process.0.0.body.0.weight", "first.2.0.conv1.weight"}),
-        _mdsr,
+        _by(edsr),
     ),
     Family("DRN", ("drn_s", "drn_l", "drn_small"), lambda names: "up_blocks.0.0.body.0.weight" in names, _drn),
-    Family("LapSRN", ("lapsrn_paper",), lambda names: "convt_F1.0.cov_block.0.weight" in names, _lapsrn),
+    Family("LapSRN", ("lapsrn_paper",), lambda names: "convt_F1.0.cov_block.0.weight" in names, _by(lapsrn)),
     Family(
         "EDSR",
         ("edsr_small", "edsr_baseline", "edsr"),

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from srlib.images import quantised
 from srlib.resample import mirrored, resize
 
 
@@ -40,7 +41,7 @@ class RandomBlurNoise:
         lr = resize(gaussian_blur(hr, sigma), 1 / self.scale)
         grain = torch.stack([torch.randn(lr.shape[1:], generator=rng, device=hr.device) for rng in rngs])
         lr = (lr + noise.view(-1, 1, 1, 1) * grain).clamp(0, 1)
-        return (lr * 255).round() / 255 if self.eight_bits else lr
+        return quantised(lr) if self.eight_bits else lr
 
 
 def gaussian_blur(images: Tensor, sigma: Tensor) -> Tensor:

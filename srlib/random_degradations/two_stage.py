@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srlib.images import quantised
 from srlib.random_degradations import stages
 from srlib.random_degradations.kernels import DrawnKernel, KernelRanges, Range
 from srlib.random_degradations.stages import MODES, Picture
@@ -188,8 +189,7 @@ class TwoStage:
             picture = stages.blur(picture, drawn.sinc.kernel().numpy())
         if drawn.jpeg_last:
             picture = stages.jpeg(picture, drawn.second.quality)
-        lr = torch.from_numpy(picture).permute(2, 0, 1)[None].clamp(0, 1)
-        return ((lr * 255).round() / 255).to(hr)
+        return quantised(torch.from_numpy(picture).permute(2, 0, 1)[None]).to(hr)
 
 
 def _dirtied(picture: Picture, drawn: DrawnStage, size: tuple[int, int], rng: np.random.Generator) -> Picture:

@@ -14,11 +14,13 @@ def _conv(channels_in: int, channels_out: int) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, 3, padding=1)
 
 
-def _leaky(x: Tensor) -> Tensor:
+def leaky(x: Tensor) -> Tensor:
+    """Leaky ReLU with EDVR's slope."""
     return F.leaky_relu(x, SLOPE)
 
 
-def _doubled(x: Tensor) -> Tensor:
+def doubled(x: Tensor) -> Tensor:
+    """Features at twice the size, bilinear: (N, C, h, w) -> (N, C, 2·h, 2·w)."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -45,14 +47,14 @@ class AlignedLevel(nn.Module):
     def forward(
         self, neighbour: Tensor, centre: Tensor, coarse: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
-        motion = _leaky(self.compare(torch.cat([neighbour, centre], 1)))
+        motion = leaky(self.compare(torch.cat([neighbour, centre], 1)))
         if coarse is not None:
-            motion = torch.cat([motion, 2 * _doubled(coarse[0])], 1)  # twice the size, twice as many pixels
+            motion = torch.cat([motion, 2 * doubled(coarse[0])], 1)  # twice the size, twice as many pixels
         for layer in self.refine:
-            motion = _leaky(layer(motion))
+            motion = leaky(layer(motion))
         moved = self.deform(neighbour, motion)
         if coarse is not None:
-            moved = self.merge(torch.cat([moved, _doubled(coarse[1])], 1))
+            moved = self.merge(torch.cat([moved, doubled(coarse[1])], 1))
         return motion, moved
 
 
@@ -80,8 +82,8 @@ class Alignment(nn.Module):
         found = None
         for level, other, own in zip(self.levels, neighbour[::-1], centre[::-1], strict=True):
             motion, moved = level(other, own, found)
-            found = motion, moved if level is self.levels[-1] else _leaky(moved)
+            found = motion, moved if level is self.levels[-1] else leaky(moved)
         motion = torch.cat([moved, centre[0]], 1)
         for layer in self.last:
-            motion = _leaky(layer(motion))
-        return _leaky(self.deform(moved, motion))
+            motion = leaky(layer(motion))
+        return leaky(self.deform(moved, motion))
