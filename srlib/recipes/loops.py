@@ -24,31 +24,39 @@ DF2K = {"hr": ("DIV2K_train_HR", "Flickr2K")}
 DUAL_WEIGHT = 0.1  # λ of the paper
 
 
-def _levels(weight: float, loss: Callable) -> Late:
-    return Late(Levels, Late(Weighted, pixel=(weight, loss)))
+def _levels(loss: Callable, *weights: float) -> Late:
+    """Of one weight for all answers, or of one for each."""
+    return Late(Levels, *(Late(Weighted, pixel=(weight, loss)) for weight in weights))
+
+
+def _mostly_last(scale: int) -> tuple[float, ...]:
+    """Weights of DRN's answers: at this size, as much weight on the small ones costs the last one 0.1 dB."""
+    return (0.1,) * PHASES[scale] + (1.0,)
 
 
 def _pyramid(
     model: str, scale: int, config: TrainConfig, make: Callable[..., Any], *, lr_size: int, loss: Callable,
-    channels: int = 3, schedule: Callable = warm_cosine,
+    weights: tuple[float, ...] = (1.0,), channels: int = 3, schedule: Callable = warm_cosine,
 ) -> Recipe:  # fmt: skip
     """One network of several outputs that learns all of them."""
-    step = Late(supervised, _levels(1.0, loss), pyramid=True)
+    step = Late(supervised, _levels(loss, *weights), pyramid=True)
     stream = Pyramids(scale, lr_size, channels)
     phase = Phase("pyramid", config, step, stream, {"g": Optim(make, schedule=schedule)})
     return Recipe(f"{model}_x{scale}", {"g": partial(checkpoints.build, model, scale)}, (phase,), DATA)
 
 
 def lapsrn(scale: int) -> Recipe:
-    """LapSRN with 32 maps and 5 layers a level on RGB."""
+    """LapSRN with 32 maps and 5 layers a level on RGB; patches of at most 128 hr pixels, as small pictures have."""
     config = TrainConfig(30_000, batch=4, max_grad_norm=1.0)
-    return _pyramid("lapsrn", scale, config, partial(Muon, lr=3e-3), lr_size=32, loss=charbonnier)
+    return _pyramid("lapsrn", scale, config, partial(Muon, lr=3e-3), lr_size=min(32, 128 // scale), loss=charbonnier)
 
 
 def drn_small(scale: int) -> Recipe:
-    """DRN with 2 blocks of width 8, all answers trained, the loop open."""
+    """DRN with 2 blocks of width 8, all answers trained, the small ones with a tenth of the weight; the loop open."""
     config = TrainConfig(20_000, batch=8, max_grad_norm=1.0)
-    return _pyramid("drn_small", scale, config, partial(Muon, lr=3e-3), lr_size=32, loss=l1)
+    return _pyramid(
+        "drn_small", scale, config, partial(Muon, lr=3e-3), lr_size=32, loss=l1, weights=_mostly_last(scale)
+    )  # fmt: skip
 
 
 def _duals(scale: int, width: int) -> dict[str, Callable]:
@@ -58,7 +66,7 @@ def _duals(scale: int, width: int) -> dict[str, Callable]:
 
 def _closed(
     model: str, scale: int, config: TrainConfig, make: Callable[..., Any], *, lr_size: int, width: int, dual_lr: float,
-    schedule: Callable, name: str,
+    schedule: Callable, name: str, weights: tuple[float, ...] = (1.0,),
 ) -> Recipe:  # fmt: skip
     duals = _duals(scale, width)
     names, stream = tuple(duals), Pyramids(scale, lr_size)
@@ -67,7 +75,7 @@ def _closed(
     pretraining = Phase(
         "duals",
         first,
-        Late(dual_pretraining, _levels(1.0, l1), duals=names),
+        Late(dual_pretraining, _levels(l1, 1.0), duals=names),
         stream,
         {"d": Optim(partial(Adam, lr=1e-2), names, cosine)},
         frozen=("g",),
@@ -76,7 +84,7 @@ def _closed(
     closed = Phase(
         "dual regression",
         config,
-        Late(dual_regression, _levels(1.0, l1), _levels(DUAL_WEIGHT, l1), duals=names),
+        Late(dual_regression, _levels(l1, *weights), _levels(l1, DUAL_WEIGHT), duals=names),
         stream,
         {"g": Optim(make, schedule=schedule), **own},
     )
@@ -87,10 +95,10 @@ def _closed(
 def drn_small_dual(scale: int) -> Recipe:
     """The same DRN with the loop closed: dual networks of width 8, trained on true pairs first."""
     config = TrainConfig(20_000, batch=8, max_grad_norm=1.0)
-    make = partial(Muon, lr=3e-3)
     return _closed(
-        "drn_small", scale, config, make, lr_size=32, width=8, dual_lr=1e-3, schedule=warm_cosine, name="drn_small_dual"
-    )
+        "drn_small", scale, config, partial(Muon, lr=3e-3), lr_size=32, width=8, dual_lr=1e-3, schedule=warm_cosine,
+        name="drn_small_dual", weights=_mostly_last(scale),
+    )  # fmt: skip
 
 
 def drn_small_unpaired(scale: int) -> Recipe:
@@ -103,7 +111,8 @@ def drn_small_unpaired(scale: int) -> Recipe:
     config = TrainConfig(1_000, batch=8, max_grad_norm=1.0, ema_decay=0.99)
     make, name = partial(Muon, lr=5e-4), "drn_small_unpaired"
     recipe = _closed(
-        "drn_small", scale, config, make, lr_size=32, width=8, dual_lr=1e-3, schedule=cosine, name=name
+        "drn_small", scale, config, make, lr_size=32, width=8, dual_lr=1e-3, schedule=cosine, name=name,
+        weights=_mostly_last(scale),
     )  # fmt: skip
     pretraining, closed = recipe.phases
     stream = Together((closed.stream, UnpairedPatches({"lr": 32})))
