@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from srlib.frequency import ROUNDING
 from srlib.kernels.shapes import likely
-from srlib.kernels.spectra import ROUNDING, Spectra, grid
+from srlib.kernels.spectra import Spectra, grid
 
 _SLOPE, _SLOPE_SPREAD = 2.2, 0.25  # of the power of sharp photographs against frequency, in their logarithms
 _LOWEST = 0.04  # cycles per pixel

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from srlib.degradations import anisotropic_gaussian
-from srlib.kernels.spectra import ROUNDING, Grid, KernelError, Spectra, grid
+from srlib.frequency import ROUNDING
+from srlib.kernels.spectra import Grid, KernelError, Spectra, grid
 
 BAND = 0.35  # cycles per pixel; beyond, the halved picture is dimmed and aliased
 # Of the logarithm of the power, of many pictures. Gaussian blurs of 40 photographs leave 0.09 to 0.25; motion over 8

@@ -14,8 +14,6 @@ from srlib.resample import resize
 
 SIZES = (96, 64, 48, 32)  # sides of the windows, in pixels of the halved picture
 MAX_REGIONS = 64  # of one picture: more of a huge photo would only outvote the others
-# Variance of luma after rounding red, green and blue to 8 bits: no picture in a file has less noise, on average.
-ROUNDING = (0.299**2 + 0.587**2 + 0.114**2) / 12 / 255**2
 _FLAT = 1e-7  # mean power of a region that holds one colour
 
 
