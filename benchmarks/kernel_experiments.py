@@ -6,8 +6,7 @@ Photographs are blurred by a known Gaussian and rounded to 8 bits, and play the 
 of them, shrunk and enlarged by 3.5 at first and by 1.2 at last; frozen, it teaches a Gaussian kernel. The right kernel
 is known: σ √(1 − 1/2²) in the source's pixels. The order accuracy is of 256 crops of pictures that no network has seen;
 beside it stands what the classical estimate finds of the first 40 pictures. BSDS must be in $SRLIB_DATA. The settings
-were chosen with seed 100, which is not in the table. Blurs along the rows only: two outputs, along rows and along
-columns, answer alike for a blur at 30° and at −30°.
+were chosen with seeds from 100 on, which are not in the table.
 """
 
 import time
@@ -34,6 +33,7 @@ SCALE, SIZE, BATCH, HELD_OUT, KERNEL_STEPS = 2, 64, 8, 40, 120
 BLURS = {
     "round": (2.0, 2.0, 0.0),
     "flat": (2.4, 1.0, 0.0),
+    "oblique": (2.4, 1.0, 30.0),
 }
 
 
@@ -75,9 +75,15 @@ def arm(blur: str, outputs: int, wavelet: float, seed: int, steps: int) -> nn.Mo
     torch.manual_seed(seed)
     pictures, run = sources(blur)[:-HELD_OUT], Run("fp32", device="cpu")
     c, kernel = comparator_small(outputs), GaussianKernel(sigma=1.0, round=blur == "round")
-    opt = torch.optim.Adam(c.parameters(), 2e-3, betas=(0.9, 0.99))
+    opt = torch.optim.Adam(c.parameters(), 5e-3, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(opt, cosine(steps))
-    settings = {"size": SIZE, "samples": round(0.7 * steps * BATCH), "directional": outputs > 1, "seed": seed}
+    settings = {
+        "size": SIZE,
+        "samples": round(0.7 * steps * BATCH),
+        "directional": outputs > 1,
+        "turn": outputs > 1,
+        "seed": seed,
+    }
     stream, step, start = RescaledStream(pictures, **settings), comparing(), time.process_time()
     for k in range(steps):
         step({"c": c}, {"c": opt}, stream.batch(range(k * BATCH, (k + 1) * BATCH)), run)
@@ -90,7 +96,7 @@ def arm(blur: str, outputs: int, wavelet: float, seed: int, steps: int) -> nn.Mo
         nets["d"] = WaveletDiscriminator(width=16)
         opts["d"] = torch.optim.Adam(nets["d"].parameters(), 1e-3, betas=(0.5, 0.999))
     schedule = torch.optim.lr_scheduler.LambdaLR(opts["k"], cosine(KERNEL_STEPS))
-    step = adapting(scale=SCALE, wavelet=wavelet)
+    step = adapting(scale=SCALE, wavelet=wavelet, turn=outputs > 1)
     for _ in range(KERNEL_STEPS):
         step(nets, opts, pairs(pictures, rng), run)
         schedule.step()
@@ -118,6 +124,7 @@ ARMS = {
     "wavelet_round": partial(arm, "round", 1, 1e-3),
     "scalar_flat": partial(arm, "flat", 1, 0.0),
     "directional_flat": partial(arm, "flat", 2, 0.0),
+    "directional_oblique": partial(arm, "oblique", 2, 0.0),
 }
 
 if __name__ == "__main__":

@@ -105,6 +105,24 @@ def rigid(
     return affine(image, matrix)
 
 
+def turned(image: Tensor, multiple: int = 1) -> Tensor:
+    """The content turned by 45° anticlockwise, cut to the largest square about the centre that lies inside it.
+
+    Args:
+        multiple: of which the side is one.
+
+    Shapes: (N, C, H, W) -> (N, C, side, side), where side is about min(H, W) / √2.
+    Raises: ValueError for a picture in which there is no such square.
+    """
+    height, width = image.shape[-2:]
+    side = int((min(height, width) - 2) / math.sqrt(2)) // multiple * multiple
+    if side < 1:
+        raise ValueError(f"a picture of {height} x {width} pixels holds no square of {multiple} that is turned by 45°")
+    rows, columns = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2 for _ in range(2))
+    down, right = rows[:, None] * math.sqrt(0.5), columns * math.sqrt(0.5)
+    return sample(image, down + right + (height - 1) / 2, right - down + (width - 1) / 2)
+
+
 def flow(image: Tensor, motion: Tensor, kernel: str | Kernel = "bilinear") -> Tensor:
     """Backward warping by optical flow: each pixel shows the position that its motion vector points to.
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from srlib.warp import DIHEDRAL, adjoint, affine, dihedral, flow, inverse_dihedral, rigid, sample, translate
+from srlib.warp import DIHEDRAL, adjoint, affine, dihedral, flow, inverse_dihedral, rigid, sample, translate, turned
 
 
 def test_eight_different_symmetries_and_their_inverses():
@@ -78,3 +78,32 @@ def test_sampling_on_a_regular_grid_is_resize():
     each = torch.stack([rows, rows + 1])[..., None].expand(2, 9, 11)
     found = sample(image, each, columns.expand(2, 9, 11))
     torch.testing.assert_close(found[1], translate(image, -1.3, 1.6)[1], atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(60, 81), (81, 60), (41, 41)])
+def test_turned_is_a_turn_by_45_degrees_without_a_border(size):
+    height, width = size
+    rows, columns = torch.meshgrid(
+        torch.arange(height, dtype=torch.float64) - (height - 1) / 2,
+        torch.arange(width, dtype=torch.float64) - (width - 1) / 2,
+        indexing="ij",
+    )
+    ramp = (rows + 2 * columns)[None, None]
+    found = turned(ramp, 4)
+    side = found.shape[-1]
+    assert side % 4 == 0 and side > min(size) / 2**0.5 - 6
+    steps = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
+    down, right = steps[:, None] / 2**0.5, steps / 2**0.5
+    torch.testing.assert_close(found[0, 0], down + right + 2 * (right - down))
+
+
+def test_turned_goes_the_way_of_a_rigid_motion():
+    picture = torch.rand(1, 2, 41, 43)
+    found = turned(picture)  # 27 pixels, odd like the sides: both have a pixel in the middle
+    assert found.shape[-1] == 27
+    torch.testing.assert_close(found, rigid(picture, 0, 0, 45)[..., 7:34, 8:35], atol=1e-5, rtol=0)
+
+
+def test_a_picture_too_small_to_be_turned_says_so():
+    with pytest.raises(ValueError, match="9 x 40 pixels holds no square of 8"):
+        turned(torch.rand(1, 1, 9, 40), 8)

@@ -6,14 +6,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from srlib import images
 from srlib.resample import resize
+from srlib.warp import turned
 
 
 class RescaledStream:
     """(x′, x, x_D, x_U, direction): two crops of the source, one shrunk, one enlarged (Ji et al., AAAI 2021, fig. 4).
 
     The curriculum is part of the stream: over `samples` samples the factor falls from `factors[0]` to `factors[1]`,
-    evenly in its logarithm, and stays there. `stream[i]` depends on `seed` and `i` alone.
+    evenly in its logarithm, and stays there. `stream[i]` depends on `seed` and `i` alone. Patches have 8 bits, as those
+    of a file: without the noise of rounding, an enlarged one could be told by its absence.
 
     Args:
         pictures: of the source, (1, 3, H, W), float in [0, 1]; the four patches of a sample are of one of them, since
@@ -22,7 +25,9 @@ class RescaledStream:
         samples: after how many the factor has reached its end.
         factors: at the beginning and at the end.
         directional: rescale along the rows (direction 0) or along the columns (1) only; else along both, and the
-            direction is 0. A kernel has a direction, so patches are never turned.
+            direction is 0.
+        turn: take every second sample from a picture that is turned by 45°, so that four directions are learned by
+            two answers. A kernel has a direction, so patches are turned in no other way.
 
     Shapes: batch -> four times (N, 3, size, size), and direction (N,) int64.
     Raises: ValueError for no pictures, for one too small for a patch before it is shrunk, and for factors not above 1.
@@ -36,6 +41,7 @@ class RescaledStream:
         samples: int = 1,
         factors: tuple[float, float] = (3.5, 1.2),
         directional: bool = False,
+        turn: bool = False,
         seed: int = 0,
     ) -> None:
         if min(factors) <= 1:
@@ -51,6 +57,9 @@ class RescaledStream:
             if min(picture.shape[-2:]) < largest:
                 sides = f"{picture.shape[-1]} x {picture.shape[-2]}"
                 raise ValueError(f"a picture of {sides} pixels has no patch of {largest}, which shrinks to {size}")
+        self.turned = [turned(picture) for picture in self.pictures] if turn else []
+        if self.turned and (side := min(picture.shape[-1] for picture in self.turned)) < largest:
+            raise ValueError(f"a picture turned by 45° leaves {side} pixels, and no patch of {largest}")
 
     def factor(self, index: int) -> float:
         """By how much the patches of this sample are shrunk and enlarged."""
@@ -61,7 +70,8 @@ class RescaledStream:
         rng = np.random.Generator(np.random.Philox(key=[self.seed, index]))
         factor, direction = self.factor(index), int(rng.integers(2)) if self.directional else 0
         scaled = [(1.0, 1.0), (1.0, 1.0), self._scales(factor, direction), self._scales(1 / factor, direction)]
-        picture = self.pictures[rng.integers(len(self.pictures))]
+        pictures = self.turned if self.turned and rng.integers(2) else self.pictures
+        picture = pictures[rng.integers(len(pictures))]
         patches = [self._patch(picture, rng, scales) for scales in scaled]
         return (*patches, torch.tensor(direction))
 
@@ -82,4 +92,4 @@ class RescaledStream:
         height, width = (max(2, round(self.size * scale)) for scale in scales)
         top, left = (int(rng.integers(n - m + 1)) for n, m in zip(picture.shape[-2:], (height, width), strict=True))
         crop = picture[..., top : top + height, left : left + width]
-        return crop[0] if scales == (1.0, 1.0) else resize(crop, size=(self.size, self.size))[0]
+        return images.quantised(crop if scales == (1.0, 1.0) else resize(crop, size=(self.size, self.size)))[0]

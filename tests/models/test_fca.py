@@ -19,7 +19,7 @@ def count(net):
 def test_sizes():
     # Three branches of 16 (9 + 9 + 27 taps), 48 -> 64 and twice 64 -> 64 with norm, 64 -> 1.
     assert count(fca.comparator()) == 768 + 27_712 + 2 * 36_928 + 3 * 128 + 577 == 103_297
-    assert count(fca.comparator_small()) == 21_793 and count(fca.comparator_small(2)) == 22_010
+    assert count(fca.comparator_small()) == 3_473 and count(fca.comparator_small(2)) == 3_506
     assert count(fca.wavelet_discriminator()) == 669_121  # 9 -> 64 -> 128 -> 256 -> 1 of 4 x 4 taps
     assert count(fca.kernel_estimator()) == 549_696
 
@@ -28,7 +28,7 @@ def test_shapes_of_the_drawing():
     with torch.no_grad():
         patch = torch.rand(1, 3, 128, 128)
         assert fca.comparator().encode(patch).shape == (1, 1, 16, 16)
-        assert fca.comparator_small(2)(patch, patch).shape == (1, 2, 16, 16)
+        assert fca.comparator_small(2)(patch, patch).shape == (1, 2, 1, 1)
         assert fca.wavelet_discriminator()(patch).shape == (1, 1, 7, 7)
         kernel = fca.KernelEstimator(width=8, branch=4)(torch.rand(2, 3, 256, 192))
     assert kernel.shape == (2, 13, 13)
@@ -41,6 +41,15 @@ def test_the_comparator_is_antisymmetric_and_zero_for_equal_patches(make):
     with torch.no_grad():
         assert torch.equal(net(a, a), torch.zeros_like(net(a, a)))
         assert torch.equal(net(a, b), -net(b, a)) and net(a, b).abs().max() > 0
+
+
+def test_the_small_comparator_does_not_see_contrast_or_brightness():
+    """What it compares is the shape of a density: half the contrast, and another brightness, change nothing."""
+    torch.manual_seed(0)
+    net, patch = fca.comparator_small(2), torch.rand(1, 3, 33, 40)
+    with torch.no_grad():
+        net.head[0].weight -= net.head[0].weight.mean(1, keepdim=True)  # a learned one comes near this by itself
+        assert net(patch, 0.2 + patch / 2).abs().max() < 2e-3 < 0.05 < net(patch, nn.functional.avg_pool2d(patch, 3, 1)).abs().max()
 
 
 def test_the_high_pass_has_nothing_of_a_constant_or_a_ramp():
@@ -131,7 +140,7 @@ def test_both_critics_teach_every_kernel(make_critic, make):
     x, source = torch.rand(2, 3, 128, 128), torch.rand(2, 3, 64, 64)
     taps = kernel(x) if isinstance(kernel, fca.KernelEstimator) else kernel()
     made = adapted(x, taps, 2)
-    judged = critic(made, source) if isinstance(critic, fca.Comparator) else critic(made)
+    judged = critic(made, source) if isinstance(critic, fca.EnergyComparator) else critic(made)
     gradients = torch.autograd.grad(judged.square().sum(), list(kernel.parameters()))
     assert all(gradient.abs().sum() > 0 for gradient in gradients)
 

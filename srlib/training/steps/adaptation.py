@@ -6,10 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from srlib import images
 from srlib.losses.adversarial import LEAST_SQUARES
 from srlib.models.learned_kernels import adapted, centre_of_mass
 from srlib.training.loop import Optimizers, Step
 from srlib.training.run import Run, frozen, unwrap
+from srlib.warp import turned
 
 Batch = tuple[Tensor, ...]
 
@@ -54,7 +56,13 @@ def order_accuracy(c: nn.Module, batch: Batch) -> float:
 
 
 def adapting(
-    *, scale: int, wavelet: float = 0.0, centre: float = 1.0, anchors: bool = False, density: float = 1.0
+    *,
+    scale: int,
+    wavelet: float = 0.0,
+    centre: float = 1.0,
+    anchors: bool = False,
+    turn: bool = False,
+    density: float = 1.0,
 ) -> Step:
     """Train the kernel `k` until shrunk and blurred pictures are as dense as the source (Ji et al., AAAI 2021, eq. 5).
 
@@ -67,19 +75,23 @@ def adapting(
         wavelet: weight of d's word; 0.001 in the paper.
         density: weight of the comparator's.
         centre: of the squared distance of the centre of mass from the middle tap.
+        turn: also compare after a turn by 45°: along two directions alone, a blur at 30° and one at −30° are alike.
         anchors: also ask that the result lie as far below x_D and above x_U as x does.
 
     Differs from the paper: the comparator's answers are averaged over the batch, since patches differ in their content
-        by more than the kernel changes; the paper has the anchors, and no term for the centre.
+        by more than the kernel changes; the result is rounded to 8 bits, as the source is; the paper has the anchors,
+        and no term for the centre.
     """
 
     def step(nets: dict[str, nn.Module], opts: Optimizers, batch: Batch, run: Run) -> dict[str, Tensor]:
         large, source, *scaled = batch
         kernel = taps_of(nets["k"], large)
-        made = adapted(large, kernel, scale)
+        made = _rounded(adapted(large, kernel, scale))
         parts: dict[str, Tensor] = {}
         with run.autocast(), frozen(unwrap(nets["c"])) as c:
             parts["density"] = density * _distance(c, made, source, 0.0)
+            if turn:
+                parts["turned"] = density * _distance(c, turned(made, 8), turned(source, 8), 0.0)
             if anchors:
                 parts["anchors"] = density * sum(
                     _distance(c, made, other, target) for other, target in zip(scaled, (-1.0, 1.0), strict=True)
@@ -107,6 +119,11 @@ def taps_of(net: nn.Module, pictures: Tensor) -> Tensor:
     """
     reads: Callable = unwrap(net)
     return net(pictures) if hasattr(reads, "tail") else net()
+
+
+def _rounded(made: Tensor) -> Tensor:
+    """To the levels of 8 bits; the gradient is that of no rounding."""
+    return made + (images.quantised(made) - made).detach()
 
 
 def _distance(c: nn.Module, made: Tensor, other: Tensor, target: float) -> Tensor:
