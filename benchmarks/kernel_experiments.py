@@ -63,11 +63,11 @@ def crops(pictures: list[Tensor], rng: torch.Generator, side: int) -> Tensor:
     return torch.stack(found)
 
 
-def pairs(pictures: list[Tensor], rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def pairs(pictures: list[Tensor], rng: torch.Generator, size: int = SIZE) -> tuple[Tensor, Tensor]:
     """Large crops, and a patch of each at its own size: what is in them is the same."""
-    large = crops(pictures, rng, SCALE * SIZE)
-    places = torch.randint((SCALE - 1) * SIZE + 1, (BATCH, 2), generator=rng).tolist()
-    patches = [x[:, top : top + SIZE, left : left + SIZE] for x, (top, left) in zip(large, places, strict=True)]
+    large = crops(pictures, rng, SCALE * size)
+    places = torch.randint((SCALE - 1) * size + 1, (BATCH, 2), generator=rng).tolist()
+    patches = [x[:, top : top + size, left : left + size] for x, (top, left) in zip(large, places, strict=True)]
     return large, torch.stack(patches)
 
 
