@@ -106,6 +106,7 @@ CATALOGUE: dict[str, Entry] = {
     "lapsrn": Entry("LapSRN-small", lapsrn.lapsrn_small, _LAPSRN_RGB, scales=(2, 4, 8)),
     "edsr_small": Entry("EDSR-small", edsr.edsr_small, _EDSR_SMALL),
     "edsr_small_real": Entry("EDSR-small, real photographs", edsr.edsr_small, _EDSR_SMALL),
+    "edsr_small_like": Entry("EDSR-small, tuned to a camera", edsr.edsr_small, _EDSR_SMALL),
     "edsr_baseline": Entry("EDSR-baseline", edsr.edsr_baseline, _EDSR),
     "edsr": Entry("EDSR", edsr.edsr, _EDSR),
     "mdsr": Entry(

@@ -49,7 +49,12 @@ def test_the_small_comparator_does_not_see_contrast_or_brightness():
     net, patch = fca.comparator_small(2), torch.rand(1, 3, 33, 40)
     with torch.no_grad():
         net.head[0].weight -= net.head[0].weight.mean(1, keepdim=True)  # a learned one comes near this by itself
-        assert net(patch, 0.2 + patch / 2).abs().max() < 2e-3 < 0.05 < net(patch, nn.functional.avg_pool2d(patch, 3, 1)).abs().max()
+        assert (
+            net(patch, 0.2 + patch / 2).abs().max()
+            < 2e-3
+            < 0.05
+            < net(patch, nn.functional.avg_pool2d(patch, 3, 1)).abs().max()
+        )
 
 
 def test_the_high_pass_has_nothing_of_a_constant_or_a_ramp():
