@@ -37,7 +37,7 @@ def edsr_small_like(scale: int) -> Recipe:
     """The shipped EDSR-small, tuned to the camera that took a folder of photographs: `--data like=FOLDER`.
 
     Blur and noise are estimated from the photographs (`srlib kernel` prints them); nobody needs them sharp. It takes
-    less than a minute, and what comes out is for pictures of this camera. Its scores on bicubic lr fall, as they should.
+    less than a minute, and what comes out is for pictures of this camera. Scores on bicubic lr fall, as they should.
     """
     recipe = supervised_recipe(
         "edsr_small",
