@@ -71,36 +71,42 @@ def pairs(pictures: list[Tensor], rng: torch.Generator, size: int = SIZE) -> tup
     return large, torch.stack(patches)
 
 
-def arm(blur: str, outputs: int, wavelet: float, seed: int, steps: int) -> nn.Module:
-    torch.manual_seed(seed)
-    pictures, run = sources(blur)[:-HELD_OUT], Run("fp32", device="cpu")
-    c, kernel = comparator_small(outputs), GaussianKernel(sigma=1.0, round=blur == "round")
+def compared(
+    pictures: list[Tensor], seed: int, steps: int, *, outputs: int = 1, **settings: int | tuple[float, float]
+) -> nn.Module:
+    """A comparator that has learned from the pictures alone; the settings are those of `RescaledStream`."""
+    c, run, step = comparator_small(outputs), Run("fp32", device="cpu"), comparing()
     opt = torch.optim.Adam(c.parameters(), 5e-3, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(opt, cosine(steps))
-    settings = {
-        "size": SIZE,
-        "samples": round(0.7 * steps * BATCH),
-        "directional": outputs > 1,
-        "turn": outputs > 1,
-        "seed": seed,
-    }
-    stream, step, start = RescaledStream(pictures, **settings), comparing(), time.process_time()
+    directions = {"directional": outputs > 1, "turn": outputs > 1}
+    stream = RescaledStream(pictures, samples=round(0.7 * steps * BATCH), seed=seed, **directions, **settings)
     for k in range(steps):
         step({"c": c}, {"c": opt}, stream.batch(range(k * BATCH, (k + 1) * BATCH)), run)
         schedule.step()
-    seconds = [time.process_time() - start]
-    start, rng = time.process_time(), torch.Generator().manual_seed(seed)
-    nets = {"c": c.eval(), "k": kernel}
-    opts = {"k": torch.optim.Adam(kernel.parameters(), 0.05)}
+    return c.eval()
+
+
+def teach(kernel: nn.Module, c: nn.Module, pictures: list[Tensor], seed: int, size: int, wavelet: float = 0.0) -> None:
+    """Train a kernel against the frozen comparator."""
+    rng, run = torch.Generator().manual_seed(seed), Run("fp32", device="cpu")
+    nets, opts = {"c": c, "k": kernel}, {"k": torch.optim.Adam(kernel.parameters(), 0.05)}
     if wavelet:
         nets["d"] = WaveletDiscriminator(width=16)
         opts["d"] = torch.optim.Adam(nets["d"].parameters(), 1e-3, betas=(0.5, 0.999))
     schedule = torch.optim.lr_scheduler.LambdaLR(opts["k"], cosine(KERNEL_STEPS))
-    step = adapting(scale=SCALE, wavelet=wavelet, turn=outputs > 1)
+    step = adapting(scale=SCALE, wavelet=wavelet, turn=c.outputs > 1)
     for _ in range(KERNEL_STEPS):
-        step(nets, opts, pairs(pictures, rng), run)
+        step(nets, opts, pairs(pictures, rng, size), run)
         schedule.step()
-    return Learned(c, kernel, blur, (*seconds, time.process_time() - start))
+
+
+def arm(blur: str, outputs: int, wavelet: float, seed: int, steps: int) -> nn.Module:
+    torch.manual_seed(seed)
+    pictures, started = sources(blur)[:-HELD_OUT], time.process_time()
+    c, trained = compared(pictures, seed, steps, outputs=outputs, size=SIZE), time.process_time()
+    kernel = GaussianKernel(sigma=1.0, round=blur == "round")
+    teach(kernel, c, pictures, seed, SIZE, wavelet)
+    return Learned(c, kernel, blur, (trained - started, time.process_time() - trained))
 
 
 def measure(net: Learned) -> dict[str, str]:

@@ -14,31 +14,26 @@ from functools import cache, partial
 import torch
 from torch import Tensor, nn
 
-from benchmarks.kernel_experiments import KERNEL_STEPS, pairs
+from benchmarks.kernel_experiments import SCALE, compared, teach
 from benchmarks.paired import command_line, pictures, planned, scored, table
 from srlib import checkpoints, images, metrics
 from srlib.data.datasets import load_training_images
-from srlib.data.rescaled import RescaledStream
 from srlib.data.streams import AlignedStream
 from srlib.degradations import Blur, gaussian_kernel
 from srlib.kernels.gaussian import estimate_gaussian
 from srlib.kernels.spectra import collect
 from srlib.losses.pixel import l1
 from srlib.losses.weighted import Weighted
-from srlib.models.fca import comparator_small
 from srlib.models.learned_kernels import GaussianKernel
 from srlib.resample import resize
 from srlib.training.loop import TrainConfig, train
 from srlib.training.muon import Muon
-from srlib.training.run import Run
 from srlib.training.schedules import cosine
-from srlib.training.steps.adaptation import adapting, comparing
 from srlib.training.steps.supervised import supervised
 
 SIGMA, LR_SIZE, BATCH, RATE = 1.2, 24, 8, 1e-2
 WRONG = (0.8, 1.0, 1.4, 1.6)
-SHRUNK = 2  # the scale at which a source is compared with itself
-SIDE, COMPARED, COMPARATOR_STEPS = 48, 8, 280
+SIDE, COMPARATOR_STEPS = 48, 280
 
 
 def seen(hr: Tensor, scale: int, sigma: float) -> Tensor:
@@ -64,21 +59,12 @@ def classical() -> float:
 def learned(seed: int) -> float:
     """By a comparator that is trained on the photographs alone, and a Gaussian that is trained against it."""
     torch.manual_seed(seed)
-    c, kernel, run = comparator_small(), GaussianKernel(round=True), Run("fp32", device="cpu")
-    stream = RescaledStream(
-        photographs(), size=SIDE, samples=round(0.7 * COMPARATOR_STEPS * COMPARED), factors=(3.0, 1.2), seed=seed
+    c, kernel = (
+        compared(photographs(), seed, COMPARATOR_STEPS, size=SIDE, factors=(3.0, 1.2)),
+        GaussianKernel(round=True),
     )
-    opt = torch.optim.Adam(c.parameters(), 5e-3, betas=(0.9, 0.99))
-    schedule, step = torch.optim.lr_scheduler.LambdaLR(opt, cosine(COMPARATOR_STEPS)), comparing()
-    for k in range(COMPARATOR_STEPS):
-        step({"c": c}, {"c": opt}, stream.batch(range(k * COMPARED, (k + 1) * COMPARED)), run)
-        schedule.step()
-    opt, rng = torch.optim.Adam(kernel.parameters(), 0.05), torch.Generator().manual_seed(seed)
-    schedule, step = torch.optim.lr_scheduler.LambdaLR(opt, cosine(KERNEL_STEPS)), adapting(scale=SHRUNK)
-    for _ in range(KERNEL_STEPS):
-        step({"c": c.eval(), "k": kernel}, {"k": opt}, pairs(photographs(), rng, SIDE), run)
-        schedule.step()
-    return kernel.described()[0] / (1 - 1 / SHRUNK**2) ** 0.5
+    teach(kernel, c, photographs(), seed, SIDE)
+    return kernel.described()[0] / (1 - 1 / SCALE**2) ** 0.5
 
 
 def sigma_of(arm: str, seed: int) -> float:

@@ -7,7 +7,7 @@ from srlib import images
 
 # Power that rounding red, green and blue to 8 bits adds to luma at every frequency: rounding errors are spread evenly
 # over one level. No picture that was read from such a file has less noise, on average.
-ROUNDING = (0.299**2 + 0.587**2 + 0.114**2) / 12 / 255**2
+ROUNDING = sum(weight**2 for weight in images.LUMA) / 12 / 255**2
 
 _FLOOR = 1e-12  # keeps the logarithm finite at frequencies without power
 
@@ -78,9 +78,24 @@ def frequencies(height: int, width: int) -> Tensor:
 
     Shapes: (height, width).
     """
+    return torch.hypot(*_axes(height, width))
+
+
+def _axes(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Cycles per pixel down (height, 1) and across (width,), frequency zero in the middle."""
     rows = torch.fft.fftshift(torch.fft.fftfreq(height, dtype=torch.float64))
     columns = torch.fft.fftshift(torch.fft.fftfreq(width, dtype=torch.float64))
-    return torch.hypot(rows[:, None], columns)
+    return rows[:, None], columns
+
+
+def _means(values: Tensor, bin_of: Tensor, bins: int) -> tuple[Tensor, Tensor]:
+    """Mean of the values of each bin, 0 for an empty one, and how many there are.
+
+    Shapes: (N,), (N,) -> (bins,), (bins,).
+    """
+    total = torch.zeros(bins, dtype=torch.float64, device=values.device).index_add_(0, bin_of, values)
+    count = torch.zeros_like(total).index_add_(0, bin_of, torch.ones_like(values))
+    return total / count.clamp_min(1), count
 
 
 def radial_profile(power: Tensor, bins: int | None = None) -> tuple[Tensor, Tensor]:
@@ -99,11 +114,10 @@ def radial_profile(power: Tensor, bins: int | None = None) -> tuple[Tensor, Tens
     ring = (distance / 0.5 * bins).long()
     inside = (distance <= 0.5) & (distance > 0)  # zero frequency is the mean brightness, not a ring
     ring = ring.clamp_max(bins - 1)[inside]
-    total = torch.zeros(bins, dtype=torch.float64, device=plane.device).index_add_(0, ring, plane[inside])
-    count = torch.zeros_like(total).index_add_(0, ring, torch.ones_like(plane[inside]))
+    mean, count = _means(plane[inside], ring, bins)
     centre = (torch.arange(bins, dtype=torch.float64, device=plane.device) + 0.5) * 0.5 / bins
     filled = count > 0  # with many bins on a small picture, some rings are empty
-    return centre[filled], (total / count.clamp_min(1))[filled]
+    return centre[filled], mean[filled]
 
 
 def directional_profile(power: Tensor, low: float, high: float, bins: int = 12) -> tuple[Tensor, Tensor]:
@@ -121,17 +135,15 @@ def directional_profile(power: Tensor, low: float, high: float, bins: int = 12) 
     """
     height, width = power.shape[-2:]
     plane = power.reshape(-1, height, width).mean(0).double()
-    rows = torch.fft.fftshift(torch.fft.fftfreq(height, dtype=torch.float64))
-    columns = torch.fft.fftshift(torch.fft.fftfreq(width, dtype=torch.float64))
-    degrees = torch.rad2deg(torch.atan2(-rows[:, None], columns)).to(plane.device)  # rows count downwards
+    down, right = _axes(height, width)
+    degrees = torch.rad2deg(torch.atan2(-down, right)).to(plane.device)
     distance = frequencies(height, width).to(plane.device)
     inside = (distance >= low) & (distance < high)
     sector = (degrees[inside] / 180 * bins).round().long() % bins
-    total = torch.zeros(bins, dtype=torch.float64, device=plane.device).index_add_(0, sector, plane[inside])
-    count = torch.zeros_like(total).index_add_(0, sector, torch.ones_like(plane[inside]))
+    mean, count = _means(plane[inside], sector, bins)
     if not count.all():
         raise ValueError(
             f"no wave between {low:g} and {high:g} cycles per pixel in one of {bins} directions; choose fewer bins, a "
             "wider range or a larger window"
         )
-    return torch.arange(bins, dtype=torch.float64, device=plane.device) * 180 / bins, total / count
+    return torch.arange(bins, dtype=torch.float64, device=plane.device) * 180 / bins, mean

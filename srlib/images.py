@@ -12,8 +12,10 @@ from torch import Tensor
 from srlib.io.codecs import load, save
 from srlib.io.photo import ImageError, Photo, quantise, to_float
 
-__all__ = ["ImageError", "Photo", "from_uint8", "from_ycbcr", "grey", "load", "quantised", "read", "save", "to_uint8",
-           "to_y", "to_ycbcr", "write"]  # fmt: skip
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, by ITU-R BT.601
+
+__all__ = ["LUMA", "ImageError", "Photo", "from_uint8", "from_ycbcr", "grey", "load", "quantised", "read", "save",
+           "to_uint8", "to_y", "to_ycbcr", "write"]  # fmt: skip
 
 
 def read(path: str | os.PathLike) -> Tensor:
@@ -99,7 +101,7 @@ def grey(image: Tensor) -> Tensor:
     Shapes: (N, 1 or 3, H, W) in [0, 1] -> (N, 1, H, W) in [0, 1].
     Raises: ValueError for other than 1 or 3 channels.
     """
-    return image if image.shape[-3] == 1 else _mix([[0.299, 0.587, 0.114]], _rgb(image, "grey"))
+    return image if image.shape[-3] == 1 else _mix([list(LUMA)], _rgb(image, "grey"))
 
 
 _STUDIO = [

@@ -16,7 +16,7 @@ from srlib.kernels.gaussian import estimate_gaussian
 from srlib.kernels.spectra import SIZES, collect
 from srlib.resample import resize
 
-_LUMA = math.sqrt(0.299**2 + 0.587**2 + 0.114**2)  # noise of luma, where each channel has noise of its own
+_IN_LUMA = math.hypot(*images.LUMA)  # noise of luma, where each channel has noise 1 of its own
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,10 @@ class Camera:
 
     def __call__(self, hr: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
         lr = Blur(self.kernel)(resize(hr, 1 / self.scale))
-        grain = [torch.randn(lr.shape[1:], generator=rng, device=lr.device) for rng in rngs]
-        return images.quantised(lr + self.noise * torch.stack(grain))
+        if self.noise:
+            grain = [torch.randn(lr.shape[1:], generator=rng, device=lr.device) for rng in rngs]
+            lr = lr + self.noise * torch.stack(grain)
+        return images.quantised(lr)
 
 
 def camera_of(photographs: Sequence[Tensor], scale: int) -> Camera:
@@ -53,7 +55,7 @@ def camera_of(photographs: Sequence[Tensor], scale: int) -> Camera:
     found = estimate_gaussian(spectra, bootstrap=0)
     kernel = found.kernel() if found.fits else estimate_free(spectra).taps
     grey = all(photograph.shape[1] == 1 for photograph in photographs)
-    noise = math.sqrt(max(0.0, found.noise**2 - ROUNDING)) / (1 if grey else _LUMA)
+    noise = math.sqrt(max(0.0, found.noise**2 - ROUNDING)) / (1 if grey else _IN_LUMA)
     return Camera(scale, kernel.float(), noise)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from srlib.images import from_uint8, to_uint8
+from srlib.images import LUMA, from_uint8, to_uint8
 from srlib.random_degradations.photons import PHOTONS, photons
 
 Picture = NDArray[np.float32]
@@ -100,7 +100,7 @@ def poisson_noise(picture: Picture, strength: float, grey: bool, rng: np.random.
 
     Shapes: (H, W, C) -> (H, W, C), not clamped.
     """
-    light = picture @ np.float32([0.299, 0.587, 0.114])[:, None] if grey and picture.shape[2] == 3 else picture
+    light = picture @ np.float32(LUMA)[:, None] if grey and picture.shape[2] == 3 else picture
     levels = _bytes(light)
     noise = photons(levels, rng) / np.float32(PHOTONS) - levels / np.float32(255)
     return picture + np.float32(strength) * noise
