@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from srlib.commands.arguments import UsageError, is_number
 from srlib.data import datasets
 from srlib.data.pairs import load_pairs, read_pairs
 from srlib.data.patches import PicturesTooSmall
+from srlib.data.sources import with_patches
 from srlib.evaluation.benchmark import sets_here
 from srlib.training.recipe import Pictures, Recipe
 
@@ -22,8 +24,8 @@ def training_pictures(
 ) -> tuple[dict[str, Sequence[Tensor]], dict[str, list[str]]]:
     """The training pictures of each role, and what they are, in words.
 
-    Raises: UsageError for --lr without --data, and for pictures that are all too small; as `load_pairs` and
-        `load_training_images` for the rest.
+    Raises: UsageError for --lr without --data, an unknown role, a folder that is not there, and pictures that are all
+        too small; as `load_pairs` and `load_training_images` for the rest.
     """
     if options.lr:
         if not options.data:
@@ -39,7 +41,7 @@ def training_pictures(
                 sources, recipe.sides[role], _leave_out, recursive=options.recursive
             )
         except PicturesTooSmall as error:
-            raise UsageError(f"{error}{_smaller(error.side, recipe, net)}") from error
+            raise UsageError(f"{error}{_smaller(error.side, role, recipe, net)}") from error
     return pictures, lines
 
 
@@ -71,11 +73,13 @@ def validation_pictures(words: list[str] | None, net: nn.Module) -> dict[str, Pi
     return {name: pictures} | {key: found for key, found in sets_here().items() if key != name}
 
 
-def _smaller(side: int, recipe: Recipe, net: nn.Module) -> str:
+def _smaller(side: int, role: str, recipe: Recipe, net: nn.Module) -> str:
     """What to do about pictures that have no patch, where something can be done."""
     scale = max(getattr(net, "scales", (net.scale,)))
     if side < scale or not all(hasattr(phase.stream, "lr_size") for phase in recipe.phases):
         return ""
+    if recipe.with_streams(partial(with_patches, lr_size=side // scale)).sides[role] > side:
+        return ""  # what this role needs does not depend on the size of a patch
     return f"; with --patch {side // scale}, in lr pixels, {side // scale * scale} x {side // scale * scale} are enough"
 
 
@@ -84,7 +88,11 @@ def _sources(words: list[str] | None, recipe: Recipe) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     for word in words or ():
         role, equals, source = word.partition("=")
+        if equals and role.isidentifier() and role not in recipe.sides and not Path(word).exists():
+            raise UsageError(f"--data {word}: no role {role!r}; {recipe.name} has {', '.join(recipe.sides)}")
         role, source = (role, source) if equals and role in recipe.sides else (next(iter(recipe.sides)), word)
+        if not Path(source).exists() and Path(source).name != source:  # no name that a set could have
+            raise UsageError(f"--data {source}: no such folder or picture")
         named.setdefault(role, []).append(source)
     return {role: named.get(role) or _present(recipe.data.get(role, ())) for role in recipe.sides}
 

@@ -268,6 +268,9 @@ def test_own_pairs(pictures, tmp_path, capsys):
     [
         (["--lr", "lr"], "--lr holds the lr pictures of given pairs; name the folder of their hr with --data"),
         (["--lr", "1e-4", "--data", "x"], "--lr 1e-4: no such folder of lr pictures; did you mean --learning-rate?"),
+        (["--data", "no/such"], "--data no/such: no such folder or picture"),
+        (["--data", "hr=no/such"], "--data no/such: no such folder or picture"),
+        (["--data", "like=photos"], "--data like=photos: no role 'like'; espcn_x4 has hr"),
         (["--patch", "0"], "'0' is not a positive integer"),
         (["--validate", "a", "b", "c"], "--validate takes a folder of hr, or that and the folder of its lr"),
         (["--validate", "Set99"], "the set Set99 is not on this machine"),
@@ -283,6 +286,16 @@ def test_new_words_are_checked_before_any_work(words, message, tmp_path, fails, 
     (tmp_path / "file").write_text("")
     assert message in fails("train", "espcn", *words)
     assert not (tmp_path / "runs").exists()
+
+
+def test_no_smaller_patch_is_advised_where_it_would_not_help(tmp_path, capsys, monkeypatch):
+    """What an estimate of a blur needs has nothing to do with patches."""
+    monkeypatch.setenv("SRLIB_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr("pooch.os_cache", lambda _: tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (60, 50)).save(tmp_path / "a.png")
+    assert main(["train", "edsr_small_like", "--data", "like=a.png"]) == 2
+    assert capsys.readouterr().err.endswith("srlib: no usable picture of at least 64 x 64 pixels in a.png\n")
 
 
 @pytest.mark.parametrize("scale", [2, 4])
