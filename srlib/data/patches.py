@@ -35,8 +35,9 @@ def as_hr(picture: Tensor, channels: int = 3) -> Tensor:
 
 
 def pack(image: Tensor) -> Tensor:
-    """(1, C, h, w) -> (h·w,): one byte per pixel for luma; for RGB four bytes packed into one int32."""
-    pixels = (image[0].clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).flatten(0, 1)  # (h·w, C)
+    """(1, C, h, w), float in [0, 1] or uint8 -> (h·w,): a byte per pixel for luma, for RGB four bytes in one int32."""
+    image = image if image.dtype == torch.uint8 else images.to_uint8(image)
+    pixels = image[0].movedim(0, -1).flatten(0, 1)  # (h·w, C)
     if pixels.shape[1] == 1:
         return pixels[:, 0].contiguous()
     return torch.cat([pixels, torch.zeros_like(pixels[:, :1])], 1).view(torch.int32)[:, 0].contiguous()

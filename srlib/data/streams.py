@@ -21,8 +21,8 @@ class AlignedStream:
     trains, and nobody waits for a decoder. Every place in every picture is equally likely.
 
     Args:
-        pictures: the layers of each, (1, 1 or 3, H, W), float in [0, 1]; the k-th has scales[k] times the sides of the
-            first, whose scale is 1.
+        pictures: the layers of each, (1, 1 or 3, H, W), float in [0, 1] or uint8; the k-th has scales[k] times the
+            sides of the first, whose scale is 1.
         size: side of a patch in pixels of the first layer.
         symmetries: turn and flip patches at random; not for what depends on the direction, such as a camera's blur.
 

@@ -150,6 +150,16 @@ def test_every_layer_of_a_clip_is_cut_at_the_same_place_and_turned_alike():
     assert len({int(patch[0, 0, 0]) for patch in bytes_of[0]}) > 20
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bytes_are_the_same_layer_as_their_floats(channels):
+    """They were clamped to [0, 1] once, which left black and white."""
+    grey = torch.randint(256, (1, channels, 9, 11), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    of_bytes, of_floats = (AlignedStream([[x]], size=5, seed=4).batch(range(8))[0] for x in (grey, grey / 255))
+    assert torch.equal(of_bytes, of_floats) and of_bytes.unique().numel() > 20
+    with pytest.raises(TypeError, match="int32"):
+        AlignedStream([[grey.int()]], size=5)
+
+
 def test_patches_keep_their_direction_on_request():
     ramp = torch.linspace(0, 1, 40).expand(1, 1, 30, 40)
     turned = AlignedStream([[ramp]], size=8, seed=1).batch(range(40))[0]
