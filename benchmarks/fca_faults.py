@@ -97,7 +97,7 @@ def optimizer(net: nn.Module, rate: float, steps: int) -> tuple[torch.optim.Adam
 def arm(fault: str, seed: int, steps: int) -> Trained:
     torch.manual_seed(seed)
     pictures, run = sources("round")[:-HELD_OUT], Run("fp32", device="cpu")
-    c = Comparator(branch=16, width=24, norm="norm" in fault, high_pass="norm" not in fault)
+    c = Comparator(branch=16, width=24, norm="norm" in fault, high_pass=True)
     g = Multiplied() if "product" in fault else Convolved()
     stream = RescaledStream(pictures, size=SIZE, samples=round(0.7 * steps * BATCH), seed=seed)
     rng = torch.Generator().manual_seed(seed)

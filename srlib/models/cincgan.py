@@ -1,8 +1,10 @@
 """CinCGAN: generators between a camera's small pictures and clean ones, and the discriminators of both sizes."""
 
+import torch
 from torch import Tensor, nn
 
 from srlib.models.blocks import ResidualBlock, check_input, check_picture
+from srlib.models.edsr import EDSR, edsr_small
 from srlib.models.fca import high_pass
 from srlib.resample import resize
 
@@ -75,6 +77,43 @@ def shrinking_translator() -> Translator:
 def translator_small(shrink: int = 1) -> Translator:
     """For a processor: three blocks of 24 maps without norm; 32,571 parameters, and as G3 53,403."""
     return Translator(width=24, blocks=3, shrink=shrink, middle=2 if shrink == 4 else 0, ends=3, norm=False)
+
+
+class Camera(nn.Module):
+    """G2 with noise: a clean picture becomes one of the camera, with grain that is new at every call.
+
+    A translator without noise must make the grain out of the picture, and G1 then must leave something of it behind.
+
+    Args:
+        translator: what the camera does beside the noise.
+
+    Shapes: y (N, 3, h, w) -> the same, not clamped.
+    Differs from the paper: whose G2 has no noise. The noise is white, with a strength for each channel that is learned
+        through its logarithm; it starts at 4.7 of 255.
+    """
+
+    channels = 3
+
+    def __init__(self, translator: nn.Module) -> None:
+        super().__init__()
+        self.translator = translator
+        self.log_noise = nn.Parameter(torch.full((3, 1, 1), -0.4))
+
+    @property
+    def noise(self) -> Tensor:
+        """Standard deviation for each channel, 1 for white.
+
+        Shapes: (3, 1, 1).
+        """
+        return (10 * self.log_noise).exp()  # ten: its logarithm shall move faster than a weight
+
+    def forward(self, y: Tensor) -> Tensor:
+        return self.translator(y) + self.noise * torch.randn_like(y)
+
+
+def camera_small() -> Camera:
+    """For a processor: the translator of 32,571 parameters, and the noise."""
+    return Camera(translator_small())
 
 
 class PatchDiscriminator(nn.Module):
@@ -161,3 +200,14 @@ class CleanThenEnlarge(nn.Module):
 
     def forward(self, lr: Tensor) -> Tensor:
         return self.upscaler(self.translator(lr))
+
+
+def cincgan_small(scale: int) -> CleanThenEnlarge:
+    """For a processor: the small translator before EDSR-small."""
+    return CleanThenEnlarge(translator_small(), edsr_small(scale))
+
+
+def cleaned(*, scale: int, width: int, blocks: int) -> CleanThenEnlarge:
+    """Of any size: a translator and an EDSR of these blocks."""
+    translator = Translator(width=width, blocks=blocks, middle=0, ends=3, norm=False)
+    return CleanThenEnlarge(translator, EDSR(scale=scale, width=width, blocks=blocks, tail="light"))

@@ -75,3 +75,22 @@ def test_what_does_not_fit_is_named():
         cincgan.translator_small(4)(torch.rand(1, 3, 22, 24))
     with pytest.raises(ValueError, match="shrink must be 1, or 4"):
         cincgan.Translator(shrink=2)
+
+
+def test_a_camera_begins_as_white_noise_on_the_picture():
+    camera, y = cincgan.camera_small(), torch.full((1, 3, 200, 201), 0.5)
+    torch.manual_seed(0)
+    one, other = camera(y), camera(y)
+    assert not torch.equal(one, other)
+    noise = (one - y).detach()
+    torch.testing.assert_close(noise.std((0, 2, 3)), camera.noise.detach().flatten(), rtol=0.02, atol=0)
+    assert 255 * camera.noise.mean().item() == pytest.approx(4.67, abs=0.01)
+    power = torch.fft.fft2(noise[0, 0]).abs().square()
+    assert power[:50, :50].mean() == pytest.approx(power[75:125, 75:125].mean().item(), rel=0.1)
+
+
+def test_what_is_deployed_is_the_translator_before_the_upscaler():
+    net, lr = cincgan.cincgan_small(4).eval(), torch.rand(1, 3, 13, 10)
+    assert (net.scale, net.channels) == (4, 3) and count(net) == 32_571 + 171_984
+    torch.testing.assert_close(net(lr), net.upscaler(net.translator(lr)))
+    torch.testing.assert_close(net(lr), net.upscaler(lr))  # the translator begins as the identity

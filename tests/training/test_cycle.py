@@ -2,13 +2,16 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
+from srlib import images
 from srlib.losses.adversarial import LEAST_SQUARES
-from srlib.models.cincgan import PatchDiscriminator, Translator
+from srlib.losses.pixel import l1
+from srlib.models.cincgan import Camera, PatchDiscriminator, Translator
 from srlib.models.fcn import ESPCN
 from srlib.training.run import Run
-from srlib.training.steps.cycle import INNER, inner_cycle, joint_cycle
+from srlib.training.steps.cycle import BACK, INNER, inner_cycle, joint_cycle, own_pairs
 
 
 class Undecided(nn.Module):
@@ -33,7 +36,7 @@ def players(undecided=False):
     def judge():
         return Undecided() if undecided else PatchDiscriminator(width=4, strides=(1, 1, 1), norm=True)
 
-    nets = {"g1": small(), "g2": small(), "g3": small(4), "d1": judge(), "d2": judge()}
+    nets = {"g1": small(), "g2": small(), "g3": small(4), "d1": judge(), "d2": judge(), "dx": judge()}
     nets["sr"] = ESPCN(scale=4, channels=3, width=8)
     return nets, {name: torch.optim.SGD(net.parameters(), 0.01) for name, net in nets.items()}
 
@@ -108,7 +111,7 @@ def test_a_joint_step_moves_all_six_networks_and_tells_both_cycles():
     nets, opts = players()
     before = state(nets)
     told = joint_cycle()(nets, opts, (X, Y, Z), Run(device="cpu"))
-    assert changed(before, nets) == set(nets)
+    assert changed(before, nets) == set(nets) - {"dx"}
     assert {"gan", "cycle", "identity", "smooth", "loss_d2", "inner_gan", "inner_cycle", "inner_loss_d1"} <= set(told)
 
 
@@ -117,3 +120,62 @@ def test_the_inner_cycle_of_a_joint_step_counts_a_tenth():
     joint = joint_cycle()(nets, opts, (X, Y, Z), Run(device="cpu"))
     inner = inner_cycle()(others, other_opts, (X, Y), Run(device="cpu"))
     torch.testing.assert_close(10 * joint["inner_cycle"], inner["cycle"])
+
+
+def with_camera():
+    nets, opts = players()
+    nets["g2"] = Camera(nets["g2"])
+    return nets, opts | {"g2": torch.optim.SGD(nets["g2"].parameters(), 0.01)}
+
+
+def test_the_way_back_is_two_more_updates_by_hand():
+    x, y = (torch.rand(2, 3, 24, 17, generator=torch.Generator().manual_seed(k)) for k in (5, 6))
+    weights = {"gan_x": 1.0, "back": 10.0, "colour": 5.0}
+    nets, opts = with_camera()
+    before = state(nets)
+    torch.manual_seed(3)
+    told = inner_cycle(weights)(nets, opts, (x, y), Run(device="cpu"))
+    assert changed(before, nets) == {"g1", "g2", "dx"}
+
+    mine, mine_opts = with_camera()
+    g1, dx = mine["g1"], mine["dx"]
+    clean = g1(x)
+    torch.manual_seed(3)
+    taken = mine["g2"](y)
+    loss_d = LEAST_SQUARES.d(*dx(torch.cat([x, taken.detach()])).chunk(2))
+    loss_d.backward()
+    mine_opts["dx"].step()
+    cells = [F.avg_pool2d(each, 8) for each in (clean, x, taken, y)]
+    parts = {
+        "gan_x": (dx(taken) - 1).square().mean() / 2,
+        "back": 10 * (g1(taken.detach()) - y).abs().mean(),
+        "colour": 5 * (cells[0] - cells[1]).abs().mean(),
+        "colour_x": 5 * (cells[2] - cells[3]).abs().mean(),
+    }
+    for name in ("g1", "g2"):
+        mine_opts[name].zero_grad()
+    sum(parts.values()).backward()
+    for name in ("g1", "g2"):
+        mine_opts[name].step()
+    assert set(told) == {*parts, "loss", "loss_dx"}
+    for name, part in parts.items():
+        torch.testing.assert_close(told[name], part.detach())
+    for name in ("g1", "g2", "dx"):
+        for a, b in zip(nets[name].parameters(), mine[name].parameters(), strict=True):
+            torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+
+
+def test_the_weights_of_the_way_back_leave_out_the_cycle_that_asks_for_the_grain():
+    assert not BACK.get("cycle") and set(INNER) - {"cycle"} < set(BACK)
+
+
+def test_own_pairs_teach_g1_and_sr_what_the_camera_made():
+    nets, opts = with_camera()
+    before = state(nets)
+    torch.manual_seed(3)
+    told = own_pairs(l1)(nets, opts, (X, Y, Z), Run(device="cpu"))
+    assert changed(before, nets) == {"g1", "sr"}
+    mine, _ = with_camera()
+    torch.manual_seed(3)
+    lr = images.quantised(mine["g2"](Y))
+    torch.testing.assert_close(told["loss"], (mine["sr"](mine["g1"](lr)) - Z).abs().mean().detach())
