@@ -11,7 +11,9 @@ import torch
 from srlib.commands import arguments, pipes
 from srlib.commands.arguments import UsageError, note, quiet
 from srlib.commands.batch import Job, Naming, passed_over, plan
+from srlib.commands.photographs import photographs
 from srlib.commands.progress import Bar
+from srlib.data.cameras import camera_of
 from srlib.io import codecs
 from srlib.io.codecs import FORMATS, ImageError
 from srlib.random_degradations.presets import PRESETS, RandomDegradation
@@ -28,6 +30,9 @@ says otherwise: a further JPEG would add to what was drawn.
            pictures from anywhere (Real-ESRGAN)
   mild     the same at about a third of the strength
   classic  Gaussian blur, bicubic shrinking, Gaussian noise
+
+With --like, blur and noise are those of the photographs in a folder, the same for
+all pictures: lr as that camera would have taken it (see srlib kernel).
 """
 
 
@@ -42,7 +47,11 @@ def add(commands: argparse._SubParsersAction) -> None:
     option = command.add_argument
     option("input", metavar="IN", nargs="+", help="pictures, or a folder")
     option("output", metavar="OUT", help=f"picture ({', '.join(FORMATS)}), or folder")
-    option("--preset", choices=[*PRESETS], default="real", help="what happens to them (default: %(default)s)")
+    kind = command.add_mutually_exclusive_group()
+    kind.add_argument(
+        "--preset", choices=[*PRESETS], default="real", help="what happens to them (default: %(default)s)"
+    )
+    kind.add_argument("--like", metavar="DIR", type=Path, help="blur and noise as in the photographs of this folder")
     option("--seed", type=seed, default=0, help="of the random numbers, 0, 1, ... (default: %(default)s)")
     option("--scale", type=arguments.scale, default=4, help="how much smaller, a whole number (default: %(default)s)")
     option("--format", choices=[extension.removeprefix(".") for extension in FORMATS], help="of all results")
@@ -54,8 +63,9 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(options: argparse.Namespace) -> int:
     """Degrade and return the exit status.
 
-    Raises: UsageError for what `plan` refuses, for pipes, and for a scale that is not whole; ImageError for a single
-        picture that cannot be read, degraded or written.
+    Raises: UsageError for what `plan` and `photographs` refuse, for pipes, and for a scale that is not whole;
+        KernelError for photographs that show no blur; ImageError for a single picture that cannot be read, degraded
+        or written.
     """
     if options.scale != int(options.scale):
         raise UsageError(f"--scale must be whole here, got {options.scale:g}")
@@ -69,10 +79,11 @@ def run(options: argparse.Namespace) -> int:
     jobs = plan(options.input, options.output, naming, recursive=options.recursive, say=notes.append)
     for text in notes:  # not before: an error is one line
         note(text)
+    degradation, status = _degradation(options)
     for folder in {target.parent for job in jobs for target in job.targets}:
         folder.mkdir(parents=True, exist_ok=True)
-    degrade = Degrader(PRESETS[options.preset](options.scale), options.scale, options.seed)
-    alone, status = len(options.input) == 1 and not Path(options.input[0]).is_dir(), 0
+    degrade = Degrader(degradation, options.scale, options.seed)
+    alone = len(options.input) == 1 and not Path(options.input[0]).is_dir()
     for job in Bar(jobs, unit="picture", leave=len(jobs) > 1, disable=quiet()):
         try:
             degrade(job)
@@ -81,6 +92,17 @@ def run(options: argparse.Namespace) -> int:
                 raise
             status = passed_over(job, error)
     return status
+
+
+def _degradation(options: argparse.Namespace) -> tuple[RandomDegradation, int]:
+    """What happens to the pictures, and the exit status: 2 where a photograph of the camera could not be read."""
+    scale = int(options.scale)
+    if options.like is None:
+        return PRESETS[options.preset](scale), 0
+    taken, status = photographs(options.like, recursive=options.recursive)
+    camera = camera_of(taken, scale)
+    note(f"like {options.like}: {camera.told}")
+    return camera, status
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from srlib import images
 from srlib.commands import arguments
-from srlib.commands.arguments import UsageError, complain, quiet, tell_of_subfolders
-from srlib.commands.progress import Bar
+from srlib.commands.arguments import UsageError
+from srlib.commands.photographs import photographs
 from srlib.commands.report import check_files, put
-from srlib.io import finder
-from srlib.io.codecs import ImageError, writable
+from srlib.io.codecs import writable
 from srlib.kernels.free import FreeKernel, estimate_free
 from srlib.kernels.gaussian import GaussianBlur, estimate_gaussian
 from srlib.kernels.spectra import Spectra, collect
@@ -60,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     check_files(options.json)
     if options.picture is not None:
         writable(options.picture, bits=8, alpha=False, size=(_TAP, _TAP))
-    pictures, status = _read(options.place, options.recursive)
+    pictures, status = photographs(options.place, recursive=options.recursive, take=images.grey)
     spectra = collect(pictures)
     gaussian = estimate_gaussian(spectra)
     found = Found(spectra, gaussian, None if gaussian.fits else estimate_free(spectra))
@@ -71,28 +70,6 @@ def run(options: argparse.Namespace) -> int:
     if options.json != "-":
         print(*_lines(found, options.scale), sep="\n")
     return status
-
-
-def _read(place: Path, recursive: bool) -> tuple[list[Tensor], int]:
-    """The luma of every picture that can be read, and the exit status."""
-    if not place.exists():
-        raise UsageError(f"{place}: no such file or folder")
-    files = finder.pictures(place, recursive=recursive) if place.is_dir() else [place]
-    if not files:
-        raise UsageError(finder.nothing_in(place))
-    if not recursive:
-        tell_of_subfolders(place)
-    found, status = [], 0
-    for file in Bar(files, desc="reading", unit="picture", leave=False, disable=quiet()):
-        try:
-            found.append(images.grey(images.read(file)))
-        except ImageError as error:
-            if len(files) == 1:
-                raise
-            status = complain(f"left out: {error}")
-    if not found:
-        raise UsageError(f"{place}: none of its pictures can be read")
-    return found, status
 
 
 def drawn(kernel: Tensor) -> Tensor:

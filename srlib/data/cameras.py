@@ -34,6 +34,14 @@ class Camera:
     kernel: Tensor
     noise: float = 0.0
 
+    @property
+    def told(self) -> str:
+        """Its blur and its noise in words."""
+        steps = torch.arange(len(self.kernel)) - len(self.kernel) // 2
+        widths = ((self.kernel.sum(axis) * steps**2).sum().sqrt().item() for axis in (0, 1))
+        across, down = (f"{width:.2f}" for width in widths)
+        return f"blur of σ {across} across and {down} down, in pixels of lr; noise {255 * self.noise:.1f} of 255"
+
     def __call__(self, hr: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
         lr = Blur(self.kernel)(resize(hr, 1 / self.scale))
         if self.noise:

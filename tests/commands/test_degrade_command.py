@@ -10,9 +10,12 @@ from PIL import Image
 from srlib import images
 from srlib.cli import main
 from srlib.commands.degrade import generator
+from srlib.data.cameras import camera_of
 from srlib.data.datasets import photo
+from srlib.degradations import Blur, gaussian_kernel
 from srlib.random_degradations.presets import PRESETS, classic, mild, real
 from srlib.random_degradations.two_stage import TwoStage
+from srlib.resample import resize
 from tests.io.kinds import SRGB
 
 
@@ -156,3 +159,44 @@ def test_seeds_and_names_give_unlike_numbers():
     }
     assert len({tuple(numbers) for numbers in drawn.values()}) == 12
     assert np.allclose(drawn[0, "a.png"], torch.rand(3, generator=generator(0, "a.png")).tolist())
+
+
+@pytest.fixture
+def camera(tmp_path):
+    """Photographs of one camera: blurred by σ = 1.5, with noise of 3/255 in each channel."""
+    place = tmp_path / "camera"
+    place.mkdir()
+    blur, rng = Blur(gaussian_kernel(1.5)), torch.Generator().manual_seed(0)
+    for name in ("astronaut", "coffee", "rocket", "motorcycle_left"):
+        picture = blur(resize(photo(name), 0.5))
+        images.write(place / f"{name}.png", picture + 3 / 255 * torch.randn(picture.shape, generator=rng))
+    return place
+
+
+def test_like_a_camera_blurs_and_adds_noise_as_its_photographs_have(camera, folder, tmp_path, capsys):
+    (folder / "tiny.png").unlink()
+    out = tmp_path / "out"
+    assert main(["degrade", str(folder), str(out), "--like", str(camera), "--scale", "2"]) == 0
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and told.startswith(f"srlib: like {camera}: blur of σ 1.")
+    found = camera_of([images.read(path) for path in sorted(camera.iterdir())], 2)
+    steps = torch.arange(len(found.kernel)) - len(found.kernel) // 2
+    assert (found.kernel.sum(0) * steps**2).sum().sqrt().item() == pytest.approx(1.5, rel=0.1)
+    assert 255 * found.noise == pytest.approx(3, rel=0.2)
+    expected = found(images.read(folder / "cat.png"), [generator(0, "cat.png")])
+    assert torch.equal(images.to_uint8(images.read(out / "cat.png")), images.to_uint8(expected))
+    assert images.read(out / "cat.png").shape == (1, 3, 34, 45)
+
+
+def test_like_what_cannot_be_a_camera_is_one_line(folder, tmp_path, capsys):
+    empty, flat = tmp_path / "empty", tmp_path / "flat"
+    for place in (empty, flat):
+        place.mkdir()
+    images.write(flat / "flat.png", torch.full((3, 200, 200), 0.5))
+    for like, words in ((tmp_path / "none", "no such"), (empty, "no pictures"), (flat, "flat")):
+        assert main(["degrade", str(folder), str(tmp_path / "out"), "--like", str(like)]) in (1, 2)
+        told = capsys.readouterr()
+        assert told.out == "" and told.err.count("\n") == 1 and words in told.err
+        assert not (tmp_path / "out").exists()
+    with pytest.raises(SystemExit):
+        main(["degrade", str(folder), str(tmp_path / "out"), "--like", str(flat), "--preset", "mild"])

@@ -8,6 +8,7 @@ from torch import nn
 from srlib import images
 from srlib.losses.adversarial import LEAST_SQUARES
 from srlib.losses.pixel import l1
+from srlib.losses.weighted import Weighted
 from srlib.models.cincgan import Camera, PatchDiscriminator, Translator
 from srlib.models.fcn import ESPCN
 from srlib.training.run import Run
@@ -173,7 +174,7 @@ def test_own_pairs_teach_g1_and_sr_what_the_camera_made():
     nets, opts = with_camera()
     before = state(nets)
     torch.manual_seed(3)
-    told = own_pairs(l1)(nets, opts, (X, Y, Z), Run(device="cpu"))
+    told = own_pairs(Weighted(pixel=(1.0, l1)))(nets, opts, (X, Y, Z), Run(device="cpu"))
     assert changed(before, nets) == {"g1", "sr"}
     mine, _ = with_camera()
     torch.manual_seed(3)

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from srlib import images
 from srlib.losses.adversarial import LEAST_SQUARES, GANLoss
-from srlib.losses.pixel import Loss, low_frequency_l1, total_variation
+from srlib.losses.pixel import low_frequency_l1, total_variation
+from srlib.losses.weighted import Weighted
 from srlib.training.loop import Optimizers, Step
 from srlib.training.run import Run, frozen, unwrap
 
@@ -101,7 +102,7 @@ def joint_cycle(
     return step
 
 
-def own_pairs(loss: Loss) -> Step:
+def own_pairs(loss: Weighted) -> Step:
     """Train `g1` and `sr` on pairs that the camera `g2`, which stays as it is, makes of clean pictures.
 
     A batch is (x, y, z); x is not looked at: what is known of the camera is in g2. lr has 8 bits, as x has.
@@ -114,10 +115,9 @@ def own_pairs(loss: Loss) -> Step:
         with run.autocast():
             with torch.no_grad():
                 lr = images.quantised(unwrap(nets["g2"])(y).float())
-            sr = nets["sr"](nets["g1"](lr))
-        value = loss(sr.float(), z)
-        run.minimize(value, *(opts[name] for name in _used(opts, {}, "g1", "sr")))
-        return {"loss": value.detach()}
+            total, parts = loss(nets["sr"](nets["g1"](lr)), z)
+        run.minimize(total, *(opts[name] for name in _used(opts, {}, "g1", "sr")))
+        return parts | {"loss": total.detach()}
 
     return step
 
