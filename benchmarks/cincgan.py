@@ -1,6 +1,6 @@
 """What is learned without pairs, beside its rivals; writes data/results/cincgan.csv.
 
-python -m benchmarks.cincgan [FIRST LAST] [--arms back own_pairs ...] [--steps 300]
+python -m benchmarks.cincgan [FIRST LAST] [--arms back own_pairs ...] [--steps 600]
 
 A camera blurs with σ = 2 of hr's pixels, shrinks by 4, adds noise of 8/255 and rounds to 8 bits. It has taken every
 second picture of T91, General100 and BSDS, and their hr is put away (x); the others are clean (y, z). Arms: "bicubic",
@@ -208,7 +208,7 @@ ARMS |= {name: partial(inner, **changed) for name, changed in LEFT_OUT.items()}
 ARMS |= {kind: partial(tuned, kind) for kind in ("noise", "known", "estimated", "oracle")}
 
 if __name__ == "__main__":
-    parser = command_line(__doc__, seeds=3, steps=300)
+    parser = command_line(__doc__, seeds=3, steps=600)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     options = parser.parse_args()
     table("cincgan.csv", FIXED, [(0, 0)], measure)

@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
     folder = options.out or Path("runs", recipe.name)
     check_free(folder, options.resume)
-    start = {"g": options.start} if options.start else dict(recipe.start or {})
+    start = {recipe.main: options.start} if options.start else dict(recipe.start or {})
     nets = recipe.build()  # report a wrong scale, a bad start and missing weights before reading any pictures
     begun = {name: find_start(model, getattr(nets[name], "scale", None)) for name, model in start.items()}
     sized = dict(recipe.nets) | {name: sized_as(recipe.nets[name], path) for name, path in begun.items()}

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from srlib.models import compact, drn, edsr, edvr, esrgan, fcn, johnson, lapsrn, srgan
+from srlib.models import cincgan, compact, drn, edsr, edvr, esrgan, fcn, johnson, lapsrn, srgan
 
 Kind = Literal["true", "textured", "video", "kernel"]
 
@@ -93,6 +93,11 @@ _DRN = _small(drn.DRN, blocks=1, width=8)
 _EDVR = _small(edvr.EDVR, frames=3, width=16, blocks=1, extract=1, groups=4)
 _EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
 _EDSR_SMALL = _small(edsr.EDSR, blocks=2, width=16, tail="light")
+_CINCGAN = _small(
+    cincgan.cleaned,
+    translator={"width": 8, "blocks": 1, "middle": 0, "ends": 3, "norm": False},
+    upscaler=_EDSR_SMALL.settings,
+)
 
 # By the name on the card, in the order of all tables: about that of the papers. A card only names a row, so reading one
 # never runs code from it. Two rows may have the same architecture and different losses.
@@ -107,6 +112,7 @@ CATALOGUE: dict[str, Entry] = {
     "edsr_small": Entry("EDSR-small", edsr.edsr_small, _EDSR_SMALL),
     "edsr_small_real": Entry("EDSR-small, real photographs", edsr.edsr_small, _EDSR_SMALL),
     "edsr_small_like": Entry("EDSR-small, tuned to a camera", edsr.edsr_small, _EDSR_SMALL),
+    "cincgan_small": Entry("CinCGAN-small", cincgan.cincgan_small, _CINCGAN, kind="textured"),
     "edsr_baseline": Entry("EDSR-baseline", edsr.edsr_baseline, _EDSR),
     "edsr": Entry("EDSR", edsr.edsr, _EDSR),
     "mdsr": Entry(

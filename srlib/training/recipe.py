@@ -181,12 +181,17 @@ class Recipe:
         """The recipe with another source of batches in every phase, made of the one that was there."""
         return replace(self, phases=tuple(replace(phase, stream=change(phase.stream)) for phase in self.phases))
 
+    @property
+    def main(self) -> str:
+        """The network that a learning rate and a start are for: g, or the one that begins with shipped weights."""
+        return "g" if "g" in self.nets else next(iter(self.start or self.nets))
+
     def with_lr(self, lr: float) -> "Recipe":
-        """The recipe with this learning rate, at its peak, wherever the network g is moved."""
+        """The recipe with this learning rate, at its peak, wherever its main network is moved."""
         phases = []
         for phase in self.phases:
             optims = {
-                name: replace(optim, make=partial(optim.make, lr=lr)) if "g" in optim.nets else optim
+                name: replace(optim, make=partial(optim.make, lr=lr)) if self.main in optim.nets else optim
                 for name, optim in phase.optims.items()
             }
             phases.append(replace(phase, optims=optims))

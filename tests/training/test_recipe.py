@@ -156,8 +156,9 @@ def test_every_recipe_makes_its_networks_and_patches(name):
         nets = {key: make() for key, make in recipe.nets.items()}
     lr, *others = recipe.phases[-1].stream(pictures, seed=0, batch=1).batch(range(1))
     hr = max(others, key=lambda picture: picture.shape[-1])
-    scale = getattr(nets["g"], "scales", (nets["g"].scale,))[0]
-    assert hr.shape[-1] == scale * lr.shape[-1] and lr.shape[1] == nets["g"].channels
+    net = nets[recipe.main]
+    scale = getattr(net, "scales", (net.scale,))[0]
+    assert hr.shape[-1] == scale * lr.shape[-1] and lr.shape[1] == net.channels
     assert recipe.name.startswith(checkpoints.name_of(recipe.name) + "_x")
     assert json.dumps(describe(recipe))
     for phase in recipe.phases:
@@ -239,10 +240,12 @@ def test_a_broken_off_gan_goes_on_to_the_bit(tmp_path, gan, beginning):
 
 
 def test_a_recipe_names_the_network_it_begins_with():
-    for name in ("johnson", "srgan", "esrgan_small", "edsr_small_real"):
+    for name in ("johnson", "srgan", "esrgan_small", "edsr_small_real", "cincgan_small"):
         recipe = RECIPES[name](4)
-        state = checkpoints.load(recipe.start["g"], 4).state_dict()
-        assert state.keys() == recipe.build()["g"].state_dict().keys()
+        state = checkpoints.load(recipe.start[recipe.main], 4).state_dict()
+        assert state.keys() == recipe.build()[recipe.main].state_dict().keys()
+        rates = [optim.make.keywords["lr"] for phase in recipe.with_lr(7.0).phases for optim in phase.optims.values()]
+        assert 7.0 in rates
 
 
 def test_networks_are_drawn_with_seeds_of_their_own():
