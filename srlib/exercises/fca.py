@@ -68,6 +68,7 @@ def _targets(
     wanted: tuple[float, float, float] = (1.0, 0.0, -1.0),
     size: Callable[[Tensor], Tensor] = torch.abs,
     early: bool = False,
+    late: bool = False,
     beside: int = 1,
 ) -> Callable:
     """With other targets, another measure of error, means taken later, or compared with another patch."""
@@ -76,7 +77,8 @@ def _targets(
         if not early:
             codes = tuple(code.mean((1, 2, 3)) for code in codes)
         pairs = zip((codes[2], codes[1 - beside], codes[3]), wanted, strict=True)
-        return sum(size(code - codes[beside] - target).mean() for code, target in pairs)
+        errors = [code - codes[beside] - target for code, target in pairs]
+        return sum(size(error.mean() if late else error).mean() for error in errors)
 
     return wrong
 
@@ -104,8 +106,8 @@ def _curvature(picture: Tensor) -> Tensor:
     return (around - 4 * inner).square().mean()
 
 
-def _judge(energy: Callable[[Tensor], Tensor], strength: float = 1.0) -> Judge:
-    return lambda a, b: strength * (energy(a) / energy(b)).log()
+def _judge(energy: Callable[[Tensor], Tensor], strength: float = 1.0, bias: float = 0.0) -> Judge:
+    return lambda a, b: strength * ((energy(a) / energy(b)).log() + bias)
 
 
 def _texture(seed: int, height: int, width: int, sigma: float) -> Tensor:
@@ -129,7 +131,7 @@ def _spectrum(seed: int, uu: float, uv: float, vv: float, constant: float) -> tu
 EXERCISES: dict[str, Exercise] = {
     "widths": Exercise(
         widths,
-        [(3.0, 1.2, 1.5, 2), (1.0, -0.6, 2.0, 4), (5.0, 2.0, 2.0, 3), (0.8, 0.1, 2.4, 1.5)],
+        [(3.0, 1.2, 1.5, 2), (1.0, -0.6, 2.0, 4), (5.0, 2.0, 2.0, 3), (0.8, 0.1, 2.4, 1.5), (1.0, 0.0, 2.5, 2)],
         {
             "the factor 1 − 1/scale² is missing: these are the widths of the camera, and the kernel adds only what the "
             "shrunk picture lacks.": _widths(share=lambda scale: 1.0),
@@ -173,6 +175,9 @@ EXERCISES: dict[str, Exercise] = {
                 early=True
             ),
             "everything is compared with the other crop; compare with the plain one.": _targets(beside=0),
+            "these are errors of the batch's mean: take absolute values first, then the mean over the batch.": (
+                _targets(late=True)
+            ),
         },
     ),
     "blur": Exercise(
@@ -181,6 +186,7 @@ EXERCISES: dict[str, Exercise] = {
             (_judge(_differences), _texture(0, 96, 110, 0.6), _texture(1, 120, 90, 1.5)),
             (_judge(_curvature, 0.2), _texture(2, 90, 100, 0.8), _texture(3, 110, 96, 2.0)),
             (_judge(_differences, 5.0), _texture(4, 128, 80, 0.5), _texture(5, 80, 128, 0.9)),
+            (_judge(_differences, bias=0.5), _texture(6, 100, 100, 0.6), _texture(7, 110, 90, 1.2)),
         ],
         {
             "this is the variance; σ is its square root.": lambda judge, small, source: (

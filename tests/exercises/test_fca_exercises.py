@@ -97,6 +97,11 @@ def by_norm(other, plain, shrunk, enlarged):
     return (np.abs(s - p - 1) + np.abs(o - p) + np.abs(e - p + 1)).sum() / len(p)
 
 
+def of_the_mean(*codes):
+    o, p, s, e = (code.mean() for code in codes)
+    return abs(s - p - 1) + abs(o - p) + abs(e - p + 1)
+
+
 def softened(small, sigma):
     offsets = torch.arange(-12, 13)
     taps = torch.exp(-(offsets**2) / (2 * sigma**2))
@@ -149,7 +154,7 @@ WRONG = {
         ("Here σ itself", by_quadratic(of=lambda share: share)),
         ("of the shorter axis", by_quadratic(angle=lambda a: (a - 90) % 180)),
         ("counted clockwise", by_quadratic(angle=lambda a: (180 - a) % 180)),
-        ("add 180", by_quadratic(angle=lambda a: (a + 90) % 180 - 90)),
+        ("add 180", by_quadratic(angle=lambda a: a if a <= 90 else a - 180)),
     ],
     "fit": [
         ("column of ones", normal(centred=False)),
@@ -165,6 +170,7 @@ WRONG = {
         ("are squared", listed(power=2)),
         ("not after it", listed(late=True)),
         ("the other crop", listed(beside=0)),
+        ("errors of the batch's mean", of_the_mean),
     ],
     "blur": [
         ("this is the variance", lambda judge, small, source: by_grid(judge, small, source) ** 2),
