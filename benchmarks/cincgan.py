@@ -153,10 +153,10 @@ def back(seed: int, steps: int) -> nn.Module:
 
 
 def with_own_pairs(seed: int, steps: int) -> nn.Module:
-    found = cycles(seed, steps, *BACK.items())
-    nets = {name: found[name].train().requires_grad_() for name in ("g1", "g2")} | {
-        "sr": edsr().train().requires_grad_()
-    }
+    found = deepcopy(cycles(seed, steps, *BACK.items()))
+    nets = {"g1": found["g1"], "g2": found["g2"], "sr": edsr()}
+    for net in nets.values():
+        net.train().requires_grad_()
     opts = optimizers({name: nets[name] for name in ("g1", "sr")}, 3e-4)
     config = settings(seed, OWN_STEPS, "g1", "sr")
     step = own_pairs(Weighted(pixel=(1.0, l1)))
