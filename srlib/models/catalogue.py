@@ -93,11 +93,7 @@ _DRN = _small(drn.DRN, blocks=1, width=8)
 _EDVR = _small(edvr.EDVR, frames=3, width=16, blocks=1, extract=1, groups=4)
 _EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
 _EDSR_SMALL = _small(edsr.EDSR, blocks=2, width=16, tail="light")
-_CINCGAN = _small(
-    cincgan.cleaned,
-    translator={"width": 8, "blocks": 1, "middle": 0, "ends": 3, "norm": False},
-    upscaler=_EDSR_SMALL.settings,
-)
+_CINCGAN = _small(cincgan.cleaned, width=8, blocks=1, sr_width=16, sr_blocks=2)
 
 # By the name on the card, in the order of all tables: about that of the papers. A card only names a row, so reading one
 # never runs code from it. Two rows may have the same architecture and different losses.
@@ -112,7 +108,7 @@ CATALOGUE: dict[str, Entry] = {
     "edsr_small": Entry("EDSR-small", edsr.edsr_small, _EDSR_SMALL),
     "edsr_small_real": Entry("EDSR-small, real photographs", edsr.edsr_small, _EDSR_SMALL),
     "edsr_small_like": Entry("EDSR-small, tuned to a camera", edsr.edsr_small, _EDSR_SMALL),
-    "cincgan_small": Entry("CinCGAN-small", cincgan.cincgan_small, _CINCGAN, kind="textured"),
+    "cincgan_small": Entry("CinCGAN-small, for one camera", cincgan.cincgan_small, _CINCGAN, kind="textured"),
     "edsr_baseline": Entry("EDSR-baseline", edsr.edsr_baseline, _EDSR),
     "edsr": Entry("EDSR", edsr.edsr, _EDSR),
     "mdsr": Entry(

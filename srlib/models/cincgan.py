@@ -1,8 +1,5 @@
 """CinCGAN: generators between a camera's small pictures and clean ones, and the discriminators of both sizes."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -209,7 +206,8 @@ class CleanThenEnlarge(nn.Module):
         self.translator, self.upscaler = translator, upscaler
         self.scale = upscaler.scale
         if hasattr(upscaler, "settings"):
-            self.settings = {"translator": translator.settings, "upscaler": upscaler.settings}
+            sizes = {f"sr_{name}": value for name, value in upscaler.settings.items()}
+            self.settings = {name: value for name, value in translator.settings.items() if name != "shrink"} | sizes
 
     def forward(self, lr: Tensor) -> Tensor:
         return self.upscaler(self.translator(lr))
@@ -220,6 +218,20 @@ def cincgan_small(scale: int) -> CleanThenEnlarge:
     return CleanThenEnlarge(translator_small(), edsr_small(scale))
 
 
-def cleaned(*, scale: int, translator: Mapping[str, Any], upscaler: Mapping[str, Any]) -> CleanThenEnlarge:
-    """A `Translator` before an `EDSR`, each with settings of its own."""
-    return CleanThenEnlarge(Translator(**translator), EDSR(scale=scale, **upscaler))
+def cleaned(
+    *,
+    scale: int,
+    width: int,
+    blocks: int,
+    middle: int = 0,
+    ends: int = 3,
+    norm: bool = False,
+    sr_blocks: int,
+    sr_width: int,
+    sr_tail: str = "light",
+    sr_residual_scale: float = 1.0,
+) -> CleanThenEnlarge:
+    """A `Translator` before an `EDSR`, whose settings begin with `sr_`."""
+    translator = Translator(width=width, blocks=blocks, middle=middle, ends=ends, norm=norm)
+    sizes = {"blocks": sr_blocks, "width": sr_width, "tail": sr_tail, "residual_scale": sr_residual_scale}
+    return CleanThenEnlarge(translator, EDSR(scale=scale, **sizes))

@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from srlib import checkpoints
 from srlib.models import cincgan
 from srlib.models.interpolators import bicubic
+from srlib.recipes.photographs import clean_then_enlarge
+from srlib.recipes.table import find
 from srlib.resample import resize
 
 
@@ -94,3 +97,13 @@ def test_what_is_deployed_is_the_translator_before_the_upscaler():
     assert (net.scale, net.channels) == (4, 3) and count(net) == 32_571 + 171_984
     torch.testing.assert_close(net(lr), net.upscaler(net.translator(lr)))
     torch.testing.assert_close(net(lr), net.upscaler(lr))  # the translator begins as the identity
+
+
+def test_what_is_deployed_can_be_saved_and_read(tmp_path):
+    torch.manual_seed(0)
+    net = clean_then_enlarge(find("cincgan_small", 3).build()).eval()
+    nn.init.normal_(net.translator.tail.weight, std=0.01)
+    path = checkpoints.save(net, tmp_path / "own.safetensors", {"model": "cincgan_small", "scale": 3})
+    again, lr = checkpoints.load(path), torch.rand(1, 3, 8, 9)
+    with torch.no_grad():
+        assert torch.equal(again(lr), net(lr))
