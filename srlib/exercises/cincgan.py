@@ -92,12 +92,12 @@ def line(x: Tensor, y: Tensor, weight: float) -> tuple[float, float]:
     return _line()(x, y, weight)
 
 
-def _line(identity: float = 1.0, deviation: float = 1.0, of_x: bool = False) -> Callable:
+def _line(identity: float = 1.0, deviation: float = 1.0, of_x: bool = False, correction: int = 0) -> Callable:
     """With other weights; for a > 0 the loss is a quadratic form, and its minimum a system of two equations."""
 
     def wrong(x: Tensor, y: Tensor, weight: float) -> tuple[float, float]:
         x, y, weight = x.double(), y.double(), identity * weight
-        mx, sx, my, sy = x.mean(), x.std(correction=0), y.mean(), y.std(correction=0)
+        mx, sx, my, sy = x.mean(), x.std(correction=correction), y.mean(), y.std(correction=correction)
         kept = x if of_x else y
         square, mean = kept.square().mean(), kept.mean()
         left = [
@@ -164,9 +164,9 @@ EXERCISES: dict[str, Exercise] = {
     "line": Exercise(
         line,
         [
-            (_numbers(0, 0.4, 0.4, 40), _numbers(1, 0.5, 0.7, 50), 0.1),
-            (_numbers(2, 0.6, 0.8, 30), _numbers(3, 0.3, 0.5, 60), 0.02),
-            (_numbers(4, 0.2, 0.3, 50), _numbers(5, 0.5, 0.8, 40), 1.0),
+            (_numbers(0, 0.4, 0.6, 6), _numbers(1, 0.5, 0.9, 50), 0.1),
+            (_numbers(2, 0.6, 0.9, 40), _numbers(3, 0.3, 0.6, 5), 0.05),
+            (_numbers(4, 0.2, 0.5, 7), _numbers(5, 0.5, 0.8, 40), 1.0),
         ],
         {
             "the identity term is missing: a and b minimise the differences of mean and deviation alone.": _line(
@@ -175,6 +175,7 @@ EXERCISES: dict[str, Exercise] = {
             "the identity term has half of its weight.": _line(identity=0.5),
             "the identity term is of y, not of x: what is sharp shall stay.": _line(of_x=True),
             "standard deviations are not compared: the means alone do not fix a line.": _line(deviation=0.0),
+            "these deviations have n − 1 in the denominator; n is asked for.": _line(correction=1),
         },
         tolerance=0.01,
     ),

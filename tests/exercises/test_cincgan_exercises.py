@@ -73,7 +73,7 @@ def by_arrays(direct, method, oracle):
     return (method - direct).mean() / (oracle - direct).mean()
 
 
-def by_descent(start=1.0, weights=(1.0, 1.0), kept_of="y"):
+def by_descent(start=1.0, weights=(1.0, 1.0), kept_of="y", correction=0):
     def answer(x, y, weight):
         x, y = x.double(), y.double()
         slope = torch.tensor([start, 0.0], dtype=torch.float64, requires_grad=True)
@@ -84,7 +84,7 @@ def by_descent(start=1.0, weights=(1.0, 1.0), kept_of="y"):
             optimizer.zero_grad()
             made = slope[0] * x + slope[1]
             value = (made.mean() - y.mean()) ** 2
-            value = value + weights[1] * (made.std(correction=0) - y.std(correction=0)) ** 2
+            value = value + weights[1] * (made.std(correction=correction) - y.std(correction=correction)) ** 2
             value = value + weights[0] * weight * (slope[0] * kept + slope[1] - kept).square().mean()
             value.backward()
             return value
@@ -157,6 +157,7 @@ WRONG = {
         ("half of its weight", by_descent(weights=(0.5, 1.0))),
         ("of y, not of x", by_descent(kept_of="x")),
         ("standard deviations are not compared", by_descent(weights=(1.0, 0.0))),
+        ("these deviations have n − 1", by_descent(correction=1)),
     ],
 }
 
