@@ -55,8 +55,7 @@ def inner_cycle(weights: Mapping[str, float] = INNER, *, gan_loss: GANLoss = LEA
             more, back = _way_back(nets, opts, x, y, run, weights, gan_loss)
             told, parts = told | more, parts | back
         loss = sum(parts.values())
-        g2 = "gan_x" if weights.get("gan_x") else "cycle"
-        run.minimize(loss, *(opts[name] for name in _used(opts, weights, "g1", g2=g2)))
+        run.minimize(loss, *(opts[name] for name in _used(opts, weights, "g1", g2=("cycle", "gan_x"))))
         return told | {name: part.detach() for name, part in parts.items()} | {"loss": loss.detach()}
 
     return step
@@ -96,7 +95,7 @@ def joint_cycle(
             if weights.get("identity"):
                 parts["identity"] = weights["identity"] * F.l1_loss(nets["sr"](y).float(), z)
         loss = sum(parts.values())
-        run.minimize(loss, *(opts[name] for name in _used(opts, weights, "g1", "sr", g3="cycle")))
+        run.minimize(loss, *(opts[name] for name in _used(opts, weights, "g1", "sr", g3=("cycle",))))
         return told | {name: part.detach() for name, part in parts.items()} | {"loss": loss.detach()}
 
     return step
@@ -136,9 +135,7 @@ def _way_back(
         taken = nets["g2"](y)
     told = _judge("dx", x, taken, nets, opts, run, weights["gan_x"], gan_loss)
     with run.autocast():
-        with frozen(unwrap(nets["dx"])) as d:
-            logits = d(taken).float()
-        parts = {"gan_x": weights["gan_x"] * gan_loss.g(logits, logits)}
+        parts = {"gan_x": weights["gan_x"] * _convincing("dx", taken, nets, gan_loss)}
         if weights.get("back"):
             parts["back"] = weights["back"] * F.l1_loss(nets["g1"](taken.detach()).float(), y)
         if weights.get("colour"):
@@ -171,15 +168,20 @@ def _parts(
     """What both cycles ask of a picture itself: that the discriminator take it for real, and that it be smooth."""
     parts = {}
     if weights.get("gan"):
-        with frozen(unwrap(nets[name])) as d:
-            logits = d(made).float()
-        parts["gan"] = weights["gan"] * gan_loss.g(logits, logits)
+        parts["gan"] = weights["gan"] * _convincing(name, made, nets, gan_loss)
     if weights.get("smooth"):
         parts["smooth"] = weights["smooth"] * total_variation(made.float())
     return parts
 
 
-def _used(opts: Optimizers, weights: Mapping[str, float], *always: str, **others: str) -> list[str]:
-    """The optimizers of the networks that have a gradient, each once, in the order of the words."""
-    names = [*always, *(name for name, weight in others.items() if weights.get(weight))]
+def _convincing(name: str, made: Tensor, nets: Mapping[str, nn.Module], gan_loss: GANLoss) -> Tensor:
+    """How far a discriminator, which gets no gradient here, is from taking what was made for real."""
+    with frozen(unwrap(nets[name])) as d:
+        logits = d(made).float()
+    return gan_loss.g(logits, logits)
+
+
+def _used(opts: Optimizers, weights: Mapping[str, float], *always: str, **others: tuple[str, ...]) -> list[str]:
+    """The optimizers of the networks that have a gradient, each once: always, or where one of these weights counts."""
+    names = [*always, *(name for name, terms in others.items() if any(map(weights.get, terms)))]
     return [name for name in names if name in opts]
