@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from srlib import images
@@ -17,6 +16,7 @@ from srlib.commands.report import check_files, put
 from srlib.io.codecs import writable
 from srlib.kernels.free import FreeKernel, estimate_free
 from srlib.kernels.gaussian import GaussianBlur, estimate_gaussian
+from srlib.kernels.shapes import described
 from srlib.kernels.spectra import Spectra, collect
 
 _TAP = 16  # pixels a side that a tap of the drawn kernel has
@@ -97,31 +97,14 @@ def _lines(found: Found, scale: float) -> list[str]:
         lines.append(f"for pictures shrunk by {scale:g}: Gaussian, σ {widths}")
         return lines
     lines.append(f"blur: no Gaussian explains these pictures (misfit {blur.misfit:.2f}, allowed {blur.allowed:.2f})")
+    along, across, angle = described(found.free.taps)
+    width = f"{along:.2f} along and {across:.2f} across {angle:.0f}°"
     lines.append(
-        f"a free kernel of {len(found.free.taps)} x {len(found.free.taps)} taps, width {_width(found.free.taps)}; "
+        f"a free kernel of {len(found.free.taps)} x {len(found.free.taps)} taps, width {width}; "
         f"uncertain by {100 * found.free.spread:.0f} % and by a half turn; "
         f"noise of luma {255 * found.free.noise:.2f} of 255 at most"
     )
     return lines
-
-
-def _width(taps: Tensor) -> str:
-    """Standard deviations along and across the kernel's main axis, as text."""
-    across, along = _moments(taps)[0].clamp_min(0).sqrt().tolist()
-    return f"{along:.2f} along and {across:.2f} across {_direction(taps):.0f}°"
-
-
-def _moments(taps: Tensor) -> tuple[Tensor, Tensor]:
-    steps = torch.arange(len(taps), dtype=taps.dtype) - len(taps) // 2
-    right, up = steps.expand(taps.shape), -steps[:, None].expand(taps.shape)
-    right, up = right - (taps * right).sum(), up - (taps * up).sum()
-    rows = [[(taps * a * b).sum() for b in (right, up)] for a in (right, up)]
-    return torch.linalg.eigh(torch.tensor(rows, dtype=torch.float64))
-
-
-def _direction(taps: Tensor) -> float:
-    right, up = _moments(taps)[1][:, 1].tolist()
-    return math.degrees(math.atan2(up, right)) % 180
 
 
 def _as_dict(found: Found, scale: float) -> dict:

@@ -13,6 +13,7 @@ from srlib.degradations import Blur
 from srlib.frequency import ROUNDING
 from srlib.kernels.free import estimate_free
 from srlib.kernels.gaussian import estimate_gaussian
+from srlib.kernels.shapes import described
 from srlib.kernels.spectra import SIZES, collect
 from srlib.resample import resize
 
@@ -37,10 +38,10 @@ class Camera:
     @property
     def told(self) -> str:
         """Its blur and its noise in words."""
-        steps = torch.arange(len(self.kernel)) - len(self.kernel) // 2
-        widths = ((self.kernel.sum(axis) * steps**2).sum().sqrt().item() for axis in (0, 1))
-        across, down = (f"{width:.2f}" for width in widths)
-        return f"blur of σ {across} across and {down} down, in pixels of lr; noise {255 * self.noise:.1f} of 255"
+        along, across, angle = described(self.kernel)
+        turned = f" at {angle:.0f}°" if along > 1.3 * across else ""
+        widths = f"σ {along:.2f} and {across:.2f}{turned}, in pixels of lr"
+        return f"blur of {widths}; noise {255 * self.noise:.1f} of 255"
 
     def __call__(self, hr: Tensor, rngs: Sequence[torch.Generator]) -> Tensor:
         lr = Blur(self.kernel)(resize(hr, 1 / self.scale))

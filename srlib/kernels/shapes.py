@@ -74,3 +74,18 @@ def resized(kernel: Tensor, size: int) -> Tensor:
     more = (size - len(kernel)) // 2
     kernel = torch.nn.functional.pad(kernel, (more, more, more, more))
     return kernel / kernel.sum()
+
+
+def described(taps: Tensor) -> tuple[float, float, float]:
+    """(σ₁, σ₂, angle) of any kernel, by its second moments: the larger first; degrees anticlockwise, 0 to 180.
+
+    Shapes: taps (k, k), sum one.
+    """
+    steps = torch.arange(len(taps), dtype=torch.float64) - len(taps) // 2
+    taps = taps.double()
+    right, up = steps.expand(taps.shape), -steps[:, None].expand(taps.shape)
+    right, up = right - (taps * right).sum(), up - (taps * up).sum()
+    rows = [[(taps * a * b).sum() for b in (right, up)] for a in (right, up)]
+    values, axes = torch.linalg.eigh(torch.tensor(rows, dtype=torch.float64))
+    across, along = values.clamp_min(0).sqrt().tolist()
+    return along, across, math.degrees(math.atan2(axes[1, 1], axes[0, 1])) % 180

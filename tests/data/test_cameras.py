@@ -10,6 +10,7 @@ from srlib.data.cameras import Camera, LikePhotographs, camera_of
 from srlib.data.datasets import photo
 from srlib.data.dead_leaves import DeadLeaves
 from srlib.degradations import Blur, anisotropic_gaussian, gaussian_kernel, motion_kernel
+from srlib.kernels.shapes import described
 from srlib.kernels.spectra import KernelError
 from srlib.resample import resize
 
@@ -80,3 +81,16 @@ def test_a_stream_has_pairs_of_hr_as_the_photographs_would_show_them():
 def test_photographs_that_say_nothing_are_refused_in_one_line():
     with pytest.raises(KernelError, match="flat"):
         camera_of([torch.full((1, 3, 200, 200), 0.5)], 2)
+
+
+def test_a_camera_tells_its_blur_along_its_axes_whatever_the_direction():
+    for angle, words in ((0.0, "at 0°"), (30.0, "at 30°"), (120.0, "at 120°")):
+        kernel = anisotropic_gaussian(2.4, 1.0, angle, 21)
+        along, across, found = described(kernel)
+        assert (along, across) == pytest.approx((2.4, 1.0), rel=0.02)
+        assert abs((found - angle + 90) % 180 - 90) < 0.5
+        if angle:  # 0° may be told as 180°
+            assert Camera(2, kernel.float(), 3 / 255).told == (
+                f"blur of σ {along:.2f} and {across:.2f} {words}, in pixels of lr; noise 3.0 of 255"
+            )
+    assert "at" not in Camera(2, anisotropic_gaussian(1.5, 1.5, 0.0).float()).told.split(",")[0]
