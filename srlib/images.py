@@ -44,7 +44,8 @@ def from_uint8(array: np.ndarray | Tensor) -> Tensor:
     if isinstance(array, Tensor):
         if array.dtype != torch.uint8 or array.ndim != 4:
             raise TypeError(f"from_uint8 needs a uint8 tensor (N, C, H, W), got {array.dtype} {tuple(array.shape)}")
-        return array.float() / 255
+        # not by a number of Python's, whose reciprocal CUDA would multiply with: another last bit than a processor's
+        return array.float().div_(torch.tensor(255.0, device=array.device))
     if array.dtype != np.uint8 or array.ndim not in (2, 3):
         raise TypeError(f"from_uint8 needs a uint8 array (H, W) or (H, W, C), got {array.dtype} {array.shape}")
     return to_float(array if array.ndim == 3 else array[..., None])
@@ -63,7 +64,7 @@ def quantised(image: Tensor, bits: int = 8) -> Tensor:
 
     Shapes: any -> the same.
     """
-    top = 2**bits - 1
+    top = image.new_tensor(2**bits - 1)  # a tensor, as in `from_uint8`
     return (image.clamp(0, 1) * top).round() / top
 
 

@@ -56,4 +56,4 @@ def gather(table: Tensor, first: np.ndarray, width: np.ndarray, size: int, symme
     step = torch.arange(size, device=table.device)
     pixels = table.take(first + down * step[:, None] + right * step)  # (N, size, size)
     pixels = pixels[..., None].view(torch.uint8)[..., :3] if table.dtype == torch.int32 else pixels[..., None]
-    return pixels.movedim(-1, 1).float().div_(255)
+    return images.from_uint8(pixels.movedim(-1, 1))
