@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from srlib.models import cincgan, compact, drn, edsr, edvr, esrgan, fcn, johnson, lapsrn, srgan
+from srlib.models import anchored, cincgan, compact, drn, edsr, edvr, esrgan, fcn, johnson, lapsrn, srgan
 
 Kind = Literal["true", "textured", "video", "kernel"]
 
@@ -93,6 +93,7 @@ _DRN = _small(drn.DRN, blocks=1, width=8)
 _EDVR = _small(edvr.EDVR, frames=3, width=16, blocks=1, extract=1, groups=4)
 _EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
 _EDSR_SMALL = _small(edsr.EDSR, blocks=2, width=16, tail="light")
+_ANCHORED = _small(anchored.AnchoredEDSR, blocks=2, width=16, tail="light")
 _CINCGAN = _small(cincgan.cleaned, width=8, blocks=1, sr_width=16, sr_blocks=2)
 
 # By the name on the card, in the order of all tables: about that of the papers. A card only names a row, so reading one
@@ -106,7 +107,7 @@ CATALOGUE: dict[str, Entry] = {
     "lapsrn_paper": Entry("LapSRN", lapsrn.lapsrn, _LAPSRN, scales=(2, 4, 8), channels=1),
     "lapsrn": Entry("LapSRN-small", lapsrn.lapsrn_small, _LAPSRN_RGB, scales=(2, 4, 8)),
     "edsr_small": Entry("EDSR-small", edsr.edsr_small, _EDSR_SMALL),
-    "edsr_small_real": Entry("EDSR-small, real photographs", edsr.edsr_small, _EDSR_SMALL),
+    "edsr_small_real": Entry("EDSR-small, real photographs", anchored.edsr_small_real, _ANCHORED),
     "edsr_small_like": Entry("EDSR-small, tuned to a camera", edsr.edsr_small, _EDSR_SMALL),
     "cincgan_small": Entry("CinCGAN-small, for one camera", cincgan.cincgan_small, _CINCGAN, kind="textured"),
     "edsr_baseline": Entry("EDSR-baseline", edsr.edsr_baseline, _EDSR),

@@ -29,7 +29,7 @@ def to_official(net: nn.Module, *, growth: int | None = None) -> dict[str, Tenso
         raise ValueError(f"{type(net).__name__} has no dense blocks that grow")
     if isinstance(net, RRDBNet):
         return _rrdb(net if growth is None else filled(net, growth))
-    if isinstance(net, EDSR):
+    if type(net) is EDSR:  # what inherits from it has a step that BasicSR has not
         return _edsr(net)
     if isinstance(net, Compact):
         return dict(net.state_dict())
