@@ -34,7 +34,7 @@ def edsr_small_real(scale: int) -> Recipe:
     recipe = supervised_recipe(
         "edsr_small_real",
         (scale,),
-        TrainConfig(20_000, batch=8, max_grad_norm=1.0),
+        TrainConfig(12_000, batch=8, max_grad_norm=1.0),
         lr_size=lr_size,
         make=partial(Muon, lr=1e-3),
         start="edsr_small",
