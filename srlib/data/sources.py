@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from srlib.data.flats import WithFlats
+from srlib.data.moving_layers import MovingLayers, side
 from srlib.data.patches import as_hr
 from srlib.data.streams import AlignedStream, Degrade, DegradedStream, PatchStream, RoundRobin, Unpaired, patches
 from srlib.resample import resize
@@ -151,6 +152,39 @@ class DegradedPairs:
             channels=self.channels,
             seed=seed,
             symmetries=self.symmetries,
+        )
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips made of the role "hr", and the centre frame they belong to (`MovingLayers`).
+
+    Args:
+        lr_size: side of a frame in lr pixels.
+        frames: of a clip, odd.
+        speed: fastest motion of a layer, in lr pixels a frame.
+        changes: of exposure and sharpness between frames.
+    """
+
+    scale: int
+    lr_size: int
+    frames: int = 5
+    speed: float = 2.0
+    changes: float = 0.0
+
+    @property
+    def sides(self) -> dict[str, int]:
+        return {"hr": side(self.lr_size, self.scale, self.frames, self.speed)}
+
+    def __call__(self, pictures: Pictures, *, seed: int, batch: int) -> MovingLayers:
+        return MovingLayers(
+            pictures["hr"],
+            scale=self.scale,
+            lr_size=self.lr_size,
+            frames=self.frames,
+            speed=self.speed,
+            changes=self.changes,
+            seed=seed,
         )
 
 

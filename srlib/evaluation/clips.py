@@ -1,6 +1,6 @@
 """Scores of clips such as Vid4: how frames are degraded, which are scored, what lies before the first; all named."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from srlib import metrics
+from srlib.data.moving_layers import MovingLayers, side
 from srlib.degradations import Blur, gaussian_kernel
 from srlib.images import quantised
 from srlib.metrics import Protocol
@@ -136,3 +137,35 @@ def _enlarged(
     for k in places:
         clip = torch.stack([lr[n] for n in window(k, len(lr), net.frames, protocol.padding)], 1)
         yield f"frame {k}", net(clip), whole[k]
+
+
+MADE, MADE_SIZE, MADE_SEED = 24, 32, 7_000  # clips of stills for each set, their side in lr pixels, and the first seed
+
+
+@torch.no_grad()
+def made_scores(
+    net: nn.Module, sets: Mapping[str, Sequence[tuple]], scales: Sequence[int]
+) -> dict[str, dict[str, dict[str, float]]]:
+    """PSNR and SSIM of clips that are made of the stills of each set (`MovingLayers`): {scale: {set: scores}}.
+
+    They are for the choice of settings; the scores of papers are `evaluate_clip`'s, of clips that a camera took.
+
+    Args:
+        sets: name -> (title, hr, ...) of stills; those that are too small for a clip are left out.
+
+    Raises: ValueError for a set without a still that is large enough.
+    """
+    protocol, found = Protocol("y", 4, 8), {}
+    for scale in scales:
+        need = side(MADE_SIZE, scale, net.frames, 2.0)
+        for name, pictures in sets.items():
+            stills = [hr.expand(-1, 3, -1, -1) for _, hr, *_ in pictures if min(hr.shape[-2:]) >= need]
+            if not stills:
+                raise ValueError(f"{name} has no picture of {need} x {need} pixels, as clips at ×{scale} need them")
+            stream = MovingLayers(stills, scale=scale, lr_size=MADE_SIZE, frames=net.frames, seed=MADE_SEED)
+            device = next(net.parameters()).device
+            clips = [(k, *(part[None] for part in stream[k])) for k in range(MADE)]
+            triples = ((f"clip {k}", net(clip.to(device)).cpu(), hr) for k, clip, hr in clips)
+            scores = metrics.compare(triples, protocol, scale)
+            found.setdefault(str(scale), {})[name] = {"psnr": scores.psnr, "ssim": scores.ssim}
+    return found

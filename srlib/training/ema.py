@@ -22,7 +22,11 @@ def update_ema(averaged: nn.Module, net: nn.Module, decay: float, step: int) -> 
         step: number of this update, from 0; the decay is at most (step + 1) / (step + 10).
     """
     decay = min(decay, (step + 1) / (step + 10))
-    for mean, value in zip(averaged.parameters(), net.parameters(), strict=True):
-        mean.lerp_(value, 1 - decay)
+    means, values = ([*averaged.parameters()], [*net.parameters()])
     for mean, value in zip(averaged.buffers(), net.buffers(), strict=True):
-        mean.lerp_(value, 1 - decay) if value.is_floating_point() else mean.copy_(value)
+        if value.is_floating_point():
+            means.append(mean)
+            values.append(value)
+        else:
+            mean.copy_(value)
+    torch._foreach_lerp_(means, values, 1 - decay)  # one call: on a GPU many small ones take longer than the arithmetic

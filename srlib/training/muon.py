@@ -58,39 +58,51 @@ class Muon(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
+            vectors: list[Tensor] = []
             alike: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is None:
                     continue
                 if parameter.ndim < 2:
-                    self._adam(parameter, group)
+                    vectors.append(parameter)
                 else:
                     alike.setdefault(parameter.flatten(1).shape, []).append(parameter)
+            if vectors:
+                self._adam(vectors, group)
             for parameters in alike.values():
                 self._orthogonal(parameters, group)
         return loss
 
+    # Lists are handed over whole: on a GPU a call for each of a hundred tensors takes longer than the arithmetic.
+
     def _orthogonal(self, parameters: list[Tensor], group: dict) -> None:
         """Update the kernels of one shape as one batch of matrices."""
-        ahead = []
-        for parameter in parameters:
-            state = self.state[parameter]
-            if not state:
-                state["mean"] = torch.zeros_like(parameter)
-            state["mean"].lerp_(parameter.grad, 1 - group["momentum"])
-            ahead.append(parameter.grad.lerp(state["mean"], group["momentum"]).flatten(1))
-        updates = newton_schulz(torch.stack(ahead))
+        grads = [parameter.grad for parameter in parameters]
+        means = self._kept(parameters, "mean")
+        torch._foreach_lerp_(means, grads, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(grads, means, group["momentum"])
+        updates = newton_schulz(torch.stack([matrix.flatten(1) for matrix in ahead]))
         rows, columns = updates.shape[-2:]
-        for parameter, update in zip(parameters, updates, strict=True):
-            parameter.sub_(update.view(parameter.shape), alpha=group["lr"] * max(1, rows / columns) ** 0.5)
+        steps = [update.view(parameter.shape) for update, parameter in zip(updates, parameters, strict=True)]
+        torch._foreach_sub_(parameters, steps, alpha=group["lr"] * max(1, rows / columns) ** 0.5)
 
-    def _adam(self, parameter: Tensor, group: dict) -> None:
-        state = self.state[parameter]
-        if not state:
-            state |= {"step": 0, "mean": torch.zeros_like(parameter), "square": torch.zeros_like(parameter)}
-        state["step"] += 1
-        state["mean"].lerp_(parameter.grad, 0.1)
-        state["square"].lerp_(parameter.grad.square(), 0.01)
-        mean = state["mean"] / (1 - 0.9 ** state["step"])
-        size = (state["square"] / (1 - 0.99 ** state["step"])).sqrt() + 1e-8
-        parameter.addcdiv_(mean, size, value=-group["lr"] * group["vectors"])
+    def _adam(self, parameters: list[Tensor], group: dict) -> None:
+        grads = [parameter.grad for parameter in parameters]
+        means, squares = self._kept(parameters, "mean"), self._kept(parameters, "square")
+        for parameter in parameters:
+            self.state[parameter]["step"] = self.state[parameter].get("step", 0) + 1
+        done = [self.state[parameter]["step"] for parameter in parameters]
+        torch._foreach_lerp_(means, grads, 0.1)
+        torch._foreach_lerp_(squares, torch._foreach_mul(grads, grads), 0.01)
+        found = torch._foreach_div(means, [1 - 0.9**step for step in done])
+        sizes = torch._foreach_div(squares, [1 - 0.99**step for step in done])
+        torch._foreach_sqrt_(sizes)
+        torch._foreach_add_(sizes, 1e-8)
+        torch._foreach_addcdiv_(parameters, found, sizes, value=-group["lr"] * group["vectors"])
+
+    def _kept(self, parameters: list[Tensor], name: str) -> list[Tensor]:
+        """What is remembered of each under a name; zeros at first."""
+        for parameter in parameters:
+            if name not in self.state[parameter]:
+                self.state[parameter][name] = torch.zeros_like(parameter)
+        return [self.state[parameter][name] for parameter in parameters]

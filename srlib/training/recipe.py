@@ -64,11 +64,17 @@ class Optim:
 
 
 def last_layer_lr(
-    weights: Sequence[Tensor], *, make: Callable[..., torch.optim.Optimizer], lr: float, factor: float, **settings: Any
+    weights: Sequence[Tensor],
+    *,
+    make: Callable[..., torch.optim.Optimizer],
+    lr: float,
+    factor: float,
+    last: int = 2,
+    **settings: Any,
 ) -> torch.optim.Optimizer:
-    """An optimizer that gives the last layer, the last weight and its bias, `factor` times the learning rate."""
-    *body, weight, bias = weights
-    return make([{"params": body}, {"params": [weight, bias], "lr": factor * lr}], lr=lr, **settings)
+    """An optimizer that gives the last `last` weights, by default a layer and its bias, `factor` times the rate."""
+    body, rest = weights[:-last], weights[-last:]
+    return make([{"params": body}, {"params": rest, "lr": factor * lr}], lr=lr, **settings)
 
 
 @dataclass(frozen=True)
