@@ -6,7 +6,7 @@ from torch import nn
 
 from srlib import metrics
 from srlib.data import datasets
-from srlib.evaluation.clips import WHOLE, ClipProtocol, Shifted, blurred_down, evaluate_clip, window
+from srlib.evaluation.clips import WHOLE, ClipProtocol, Shifted, blurred_down, evaluate_clip, made_scores, window
 from srlib.models.interpolators import bicubic
 from srlib.resample import resize
 
@@ -88,3 +88,27 @@ def test_bicubic_on_vid4_is_what_papers_have(clip):
     found = evaluate_clip(bicubic(4), hr)
     assert found.psnr == pytest.approx(VID4[clip], abs=0.005)
     assert found.protocol == f"BI, {WHOLE.describe(4)}, all frames, ends new"
+
+
+class Centre(nn.Module):
+    """Bicubic interpolation of the centre frame."""
+
+    channels, frames, scale = 3, 5, 2
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, clip):
+        return self.weight * resize(clip[:, 2], 2)
+
+
+def test_clips_made_of_stills_are_the_same_each_time_and_score_their_centre_frame():
+    pictures = {"two": [(name, datasets.photo(name)) for name in ("astronaut", "rocket")]}
+    found = made_scores(Centre(), pictures, [2])
+    assert found == made_scores(Centre(), pictures, [2])
+    worse = Centre()
+    worse.weight.data *= 0.9
+    assert 20 < made_scores(worse, pictures, [2])["2"]["two"]["psnr"] < found["2"]["two"]["psnr"]
+    with pytest.raises(ValueError, match="small has no picture of"):
+        made_scores(Centre(), {"small": [("a", torch.rand(1, 3, 40, 90))]}, [2])
