@@ -8,7 +8,7 @@ from srlib.models.edsr import EDSR
 WINDOW = 9  # of each of three box filters; together about a Gaussian of σ = 4.5 lr pixels
 
 
-def keep_colours(sr: Tensor, lr: Tensor) -> Tensor:
+def keep_colours(sr: Tensor, lr: Tensor, scale: int) -> Tensor:
     """Shift sr, slowly over the picture, until its mean colours are those of lr.
 
     The difference between lr and shrunk sr is averaged over surroundings of some twenty lr pixels, enlarged, and added.
@@ -16,9 +16,8 @@ def keep_colours(sr: Tensor, lr: Tensor) -> Tensor:
     from noise, the median is the bright ground between them: the picture becomes brighter. A network with this last
     step has to put the detail elsewhere.
 
-    Shapes: sr (N, C, s·h, s·w), lr (N, C, h, w) -> as sr.
+    Shapes: sr (N, C, scale·h, scale·w), lr (N, C, h, w) -> as sr.
     """
-    scale = sr.shape[-1] // lr.shape[-1]
     reach = 3 * (WINDOW // 2)
     missing = F.pad(lr - F.avg_pool2d(sr, scale), (reach,) * 4, mode="replicate")
     for _ in range(3):
@@ -36,7 +35,7 @@ class AnchoredEDSR(EDSR):
     """
 
     def forward(self, lr: Tensor) -> Tensor:
-        return keep_colours(super().forward(lr), lr)
+        return keep_colours(super().forward(lr), lr, self.scale)
 
 
 def edsr_small_real(scale: int) -> AnchoredEDSR:

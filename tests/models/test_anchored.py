@@ -21,14 +21,14 @@ def test_a_tint_goes_and_detail_stays(scale):
     detail = detail - F.interpolate(F.avg_pool2d(detail, scale), scale_factor=scale)  # no mean in any block
     tint = torch.tensor([0.1, -0.05, 0.2]).view(1, 3, 1, 1)
     right = F.interpolate(lr, scale_factor=scale) + detail
-    torch.testing.assert_close(keep_colours(right + tint, lr), right, atol=1e-6, rtol=0)
-    torch.testing.assert_close(keep_colours(right, lr), right, atol=1e-6, rtol=0)
+    torch.testing.assert_close(keep_colours(right + tint, lr, scale), right, atol=1e-6, rtol=0)
+    torch.testing.assert_close(keep_colours(right, lr, scale), right, atol=1e-6, rtol=0)
 
 
 def test_a_drift_that_changes_slowly_goes_too():
     lr = torch.full((1, 1, 60, 90), 0.5)
     drift = 0.1 * torch.sin(torch.linspace(0, 3, 360)).expand(1, 1, 240, 360)
-    left = keep_colours(F.interpolate(lr, scale_factor=4) + drift, lr) - 0.5
+    left = keep_colours(F.interpolate(lr, scale_factor=4) + drift, lr, 4) - 0.5
     assert left[..., 60:-60].abs().max() < 0.1 * drift.abs().max()
     assert left.mean().abs() < 0.01 * drift.mean()
 
