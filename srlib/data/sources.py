@@ -72,14 +72,20 @@ class GivenPairs:
 
 
 def with_patches(source: Any, lr_size: int) -> Any:
-    """The same source with patches of another side, in lr pixels.
+    """The same source with patches of another side, in lr pixels; of several side by side, all of them.
 
     Raises: ValueError for a source whose patches are not counted in lr pixels.
     """
     if isinstance(source, WithFlats):
         return replace(source, source=with_patches(source.source, lr_size))
+    if isinstance(source, Together):
+        return replace(source, sources=tuple(with_patches(one, lr_size) for one in source.sources))
+    if isinstance(source, UnpairedPatches) and set(source.sizes) == {"lr"}:
+        return replace(source, sizes={"lr": lr_size})
+    if isinstance(source, DegradedPairs) and hasattr(source.degrade, "scale"):
+        return replace(source, size=lr_size * source.degrade.scale)
     if not hasattr(source, "lr_size"):
-        raise ValueError(f"the patches of {type(source).__name__} have no side in lr pixels that could be changed")
+        raise ValueError("the patches of this recipe have no side in lr pixels that could be changed")
     return replace(source, lr_size=lr_size)
 
 
@@ -90,7 +96,7 @@ def given(source: Any) -> GivenPairs:
     """
     source = source.source if isinstance(source, WithFlats) else source
     if not isinstance(source, Pairs):
-        raise ValueError(f"{type(source).__name__} does not learn from pairs of lr and hr, which are given here")
+        raise ValueError("this recipe makes lr itself; lr of your own is for one that learns bicubic pairs, edsr_small")
     if len(source.scales) > 1:
         scales = ", ×".join(map(str, source.scales))
         raise ValueError(f"given pairs have one scale, and this network learns ×{scales} together; take another recipe")

@@ -1,5 +1,7 @@
 """Given pairs: found by name, cut at the same places, and refused by name where they do not fit."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -7,7 +9,9 @@ from srlib import images
 from srlib.data import pairs
 from srlib.data.flats import WithFlats
 from srlib.data.pairs import load_pairs
-from srlib.data.sources import DegradedPairs, GivenPairs, Pairs, given, with_patches
+from srlib.data.sources import DegradedPairs, GivenPairs, Pairs, Together, UnpairedPatches, given, with_patches
+from srlib.random_degradations.two_stage import TwoStage
+from srlib.recipes.table import RECIPES
 
 
 def put(folder, name, height, width, channels=3):
@@ -98,12 +102,28 @@ def test_a_recipes_pairs_give_way_to_given_ones():
     assert given(Pairs((3,), 9, 1)) == GivenPairs(3, 9, 1) == given(WithFlats(Pairs((3,), 9, 1)))
     with pytest.raises(ValueError, match="this network learns ×2, ×3 together"):
         given(Pairs((2, 3), 9))
-    with pytest.raises(ValueError, match="DegradedPairs does not learn from pairs"):
+    with pytest.raises(
+        ValueError, match="this recipe makes lr itself; lr of your own is for one that learns bicubic pairs"
+    ):
         given(DegradedPairs(8, None))
 
 
 def test_patches_of_another_size():
     assert with_patches(Pairs((2, 3), 9), 5) == Pairs((2, 3), 5)
     assert with_patches(WithFlats(Pairs((2,), 9)), 5).sides == {"hr": 10}
-    with pytest.raises(ValueError, match="the patches of DegradedPairs have no side in lr pixels"):
-        with_patches(DegradedPairs(8, None), 5)
+    assert with_patches(DegradedPairs(8, TwoStage(scale=4)), 5).size == 20
+    beside = with_patches(Together((UnpairedPatches({"lr": 32}), Pairs((3,), 32))), 7)
+    assert beside.sides == {"lr": 7, "hr": 21}
+    for source in (DegradedPairs(8, None), UnpairedPatches({"lr": 8, "hr": 16})):
+        with pytest.raises(ValueError, match="the patches of this recipe have no side in lr pixels"):
+            with_patches(source, 5)
+
+
+@pytest.mark.parametrize(
+    "name", ["edsr_small_real", "edsr_small_like", "cincgan_small", "drn_small_unpaired", "edvr_small"]
+)
+def test_every_recipe_of_ours_takes_patches_of_another_size(name):
+    before = RECIPES[name](4)
+    after = before.with_streams(partial(with_patches, lr_size=16))
+    assert {role: side <= before.sides[role] for role, side in after.sides.items()} == dict.fromkeys(before.sides, True)
+    assert after.sides != before.sides
