@@ -144,10 +144,10 @@ def test_a_moved_picture_is_enlarged_in_its_new_place(name, scale):
 @pytest.mark.parametrize(("name", "scale"), CENTRED)
 def test_a_mirrored_picture_is_enlarged_in_the_mirror(name, scale):
     """Catches any shift, by a fraction of a pixel too: even kernels, a crop on one side, a grid off its centre."""
-    net = flat(name, scale)
-    lr = random_lr(net, 1, 17, 11)
+    net = flat(name, scale).double()  # a step that takes one mean from another leaves nothing but rounding in float32
+    lr = random_lr(net, 1, 17, 11).double()
     for axis in (-1, -2):
-        torch.testing.assert_close(net(lr.flip(axis)), net(lr).flip(axis), atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(net(lr.flip(axis)), net(lr).flip(axis), atol=0, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "scale"), CENTRED)
