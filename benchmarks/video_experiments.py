@@ -99,7 +99,8 @@ def measure(net: nn.Module) -> dict[str, str]:
     """PSNR of made clips of Set14 and of the clips of Vid4, and of the same with copies of the centre frame."""
     found = {}
     for suffix, seen in (("", net), ("_copies", Of(net.net if isinstance(net, Of) else net))):
-        found[f"made{suffix}"] = made_scores(seen, {"Set14": scored("Set14")}, [SCALE])[str(SCALE)]["Set14"]["psnr"]
+        made = made_scores(seen, {"Set14": scored("Set14")}, [SCALE])[str(SCALE)]
+        found[f"made{suffix}"] = made["Set14 in motion"]["psnr"]
         for name in VID4:
             if frames := clip_of(name):
                 found[name + suffix] = evaluate_clip(seen, frames, PROTOCOL).psnr

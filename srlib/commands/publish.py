@@ -58,6 +58,8 @@ def _made(source: Path, card: dict, path: Path, half: Path, force: bool) -> tupl
     What ships is what `half`, a file of 16 bits a number, gives back when it is read: that is compared and scored.
     """
     full = checkpoints.load(source)
+    if getattr(full, "frames", 1) > 1:
+        raise UsageError(f"{source}: takes clips of {full.frames} frames; networks of one picture can be published")
     checkpoints.save(full, half, card, half=True)
     sha256, before = checkpoints.read_card(half)["sha256"], _shipped_card(path)
     same, known = before.get("sha256") == sha256, before.get("scores", {})

@@ -17,6 +17,7 @@ from srlib.scores import Scores
 
 Padding = Literal["new", "reflect", "repeat"]
 WHOLE = Protocol("y", 0, 8)
+MADE, MADE_SIZE, MADE_SEED = 24, 32, 7_000  # clips of stills for each set, their side in lr pixels, and the seed
 ALIGNED = (0.375, 0.375)  # lr pixels from the first of four pixels to the middle of the four
 
 
@@ -139,23 +140,21 @@ def _enlarged(
         yield f"frame {k}", net(clip), whole[k]
 
 
-MADE, MADE_SIZE, MADE_SEED = 24, 32, 7_000  # clips of stills for each set, their side in lr pixels, and the first seed
-
-
 @torch.no_grad()
 def made_scores(
     net: nn.Module, sets: Mapping[str, Sequence[tuple]], scales: Sequence[int]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """PSNR and SSIM of clips that are made of the stills of each set (`MovingLayers`): {scale: {set: scores}}.
+    """PSNR and SSIM of clips that are made of the stills of each set (`MovingLayers`): {scale: {name: scores}}.
 
-    They are for the choice of settings; the scores of papers are `evaluate_clip`'s, of clips that a camera took.
+    The protocol is that of papers; the name says that these are not the pictures of the set: "Set5 in motion". They are
+    for the choice of settings; the scores of papers are `evaluate_clip`'s, of clips that a camera took.
 
     Args:
         sets: name -> (title, hr, ...) of stills; those that are too small for a clip are left out.
 
     Raises: ValueError for a set without a still that is large enough.
     """
-    protocol, found = Protocol("y", 4, 8), {}
+    device, found = next(net.parameters()).device, {}
     for scale in scales:
         need = side(MADE_SIZE, scale, net.frames, 2.0)
         for name, pictures in sets.items():
@@ -163,9 +162,8 @@ def made_scores(
             if not stills:
                 raise ValueError(f"{name} has no picture of {need} x {need} pixels, as clips at ×{scale} need them")
             stream = MovingLayers(stills, scale=scale, lr_size=MADE_SIZE, frames=net.frames, seed=MADE_SEED)
-            device = next(net.parameters()).device
-            clips = [(k, *(part[None] for part in stream[k])) for k in range(MADE)]
-            triples = ((f"clip {k}", net(clip.to(device)).cpu(), hr) for k, clip, hr in clips)
-            scores = metrics.compare(triples, protocol, scale)
-            found.setdefault(str(scale), {})[name] = {"psnr": scores.psnr, "ssim": scores.ssim}
+            clips = ((f"clip {k}", *stream.batch([k])) for k in range(MADE))
+            triples = ((title, net(clip.to(device)).cpu(), hr) for title, clip, hr in clips)
+            scores = metrics.compare(triples, metrics.PAPER, scale)
+            found.setdefault(str(scale), {})[f"{name} in motion"] = {"psnr": scores.psnr, "ssim": scores.ssim}
     return found

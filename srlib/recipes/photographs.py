@@ -27,8 +27,8 @@ def edsr_small_real(scale: int) -> Recipe:
     """The shipped EDSR-small, which goes on with the random degradations of Real-ESRGAN in place of bicubic lr.
 
     It learns to take noise and blocks away before it enlarges, and pays for that on clean pictures. Flat colours
-    without noise are among the patches: noise that is cut off at white teaches a network to brighten (`TwoStage`). So
-    does detail that cannot be told from noise; a last step keeps the colours of lr (`models.anchored`).
+    without noise are among the patches: noise that is cut off at white teaches a network to brighten (`TwoStage`). A
+    last step keeps the colours of lr (`models.anchored`).
     """
     lr_size = 32
     recipe = supervised_recipe(

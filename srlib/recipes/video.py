@@ -20,8 +20,7 @@ GROWN = 6  # weights and biases that the shipped network does not have, the last
 def edvr_small(scale: int) -> Recipe:
     """The shipped EDSR-small, which learns to take from four neighbours what its own frame does not show.
 
-    On clips made of stills, whose motion nobody tells it. What is new learns ten times as fast as what it began with;
-    with one rate for all, the old weights forget sooner than the new ones learn.
+    On clips made of stills, whose motion nobody tells it. What is new learns ten times as fast as what it began with.
     """
     rates = partial(last_layer_lr, make=Muon, lr=3e-4, factor=10.0, last=GROWN)
     phase = Phase(

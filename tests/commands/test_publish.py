@@ -329,3 +329,9 @@ def test_what_is_no_finished_run_is_one_line(data, espcn, tmp_path, fails, chang
 def test_an_installed_package_is_no_place_to_publish(espcn, monkeypatch, fails):
     monkeypatch.setattr(datasets, "data_folder", lambda: Path(srlib.__file__).parent / "_data")
     assert "publishing needs a clone of the repository" in fails("publish", espcn)
+
+
+def test_a_network_of_clips_is_refused_in_words(data, tmp_path, fails):
+    card = {"model": "edvr_small", "scale": 4, "recipe": {}, "data": {}, "steps": 1, "seconds": 1}
+    source = checkpoints.save(checkpoints.build("edvr_small", 4), tmp_path / "edvr_small_x4.safetensors", card)
+    assert "takes clips of 5 frames; networks of one picture can be published" in fails("publish", source)

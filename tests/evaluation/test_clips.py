@@ -109,6 +109,6 @@ def test_clips_made_of_stills_are_the_same_each_time_and_score_their_centre_fram
     assert found == made_scores(Centre(), pictures, [2])
     worse = Centre()
     worse.weight.data *= 0.9
-    assert 20 < made_scores(worse, pictures, [2])["2"]["two"]["psnr"] < found["2"]["two"]["psnr"]
+    assert 20 < made_scores(worse, pictures, [2])["2"]["two in motion"]["psnr"] < found["2"]["two in motion"]["psnr"]
     with pytest.raises(ValueError, match="small has no picture of"):
         made_scores(Centre(), {"small": [("a", torch.rand(1, 3, 40, 90))]}, [2])
