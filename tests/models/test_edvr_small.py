@@ -69,6 +69,21 @@ def test_neighbours_lie_in_the_order_of_time_and_a_moved_one_is_fetched_back():
     assert misfit[1:2][inside].max() < 1e-6
 
 
+@pytest.mark.parametrize("settings", [{"align": "pcd"}, {"align": "pcd", "attention": True}, {"attention": True}])
+def test_edvrs_own_parts_begin_at_the_parent_too_and_learn_from_neighbours(settings):
+    """Sides that cannot be halved twice are continued inside."""
+    torch.manual_seed(0)
+    net = GrownEDSR(scale=4, blocks=8, width=32, tail="light", **settings).eval()
+    warm_start(net, find_start("edsr_small", 4))
+    clip = torch.rand(1, 5, 3, 13, 18, requires_grad=True)
+    with torch.no_grad():
+        assert torch.equal(net(clip), checkpoints.load("edsr_small", 4)(clip[:, 2]))
+        net.fuse.weight.normal_(0, 0.1)
+    net(clip).square().mean().backward()
+    assert all(clip.grad[:, k].abs().max() > 0 for k in range(5))
+    assert all(weight.grad is not None for weight in net.parameters())
+
+
 def test_without_alignment_every_pixel_is_fetched_from_its_own_place():
     net = small(frames=3, align="none")
     flow, misfit = net.motion(torch.rand(2, 3, 3, 9, 11))
@@ -80,7 +95,7 @@ def test_without_alignment_every_pixel_is_fetched_from_its_own_place():
     [
         ({"frames": 4}, "frames must be odd, at least 3, so that one is the centre; got 4"),
         ({"frames": 1}, "frames must be odd, at least 3, so that one is the centre; got 1"),
-        ({"align": "pcd"}, "align must be"),
+        ({"align": "optical"}, "align must be"),
     ],
 )
 def test_impossible_settings_are_refused(settings, message):
