@@ -93,7 +93,8 @@ test-site: $(READY) browser
 # chapters and the tests of what they show lie in a folder of their own, so that nothing is found by its path.
 COLAB_HAS := numpy scipy pillow scikit-image opencv-python-headless safetensors pooch requests tifffile tqdm \
   matplotlib PyWavelets setuptools ipykernel ipython ipywidgets psutil pytest
-COLAB_TESTS := tests/exercises/test_check.py tests/notebook/test_live_plot.py tests/notebook/widgets/test_widgets.py
+COLAB_TESTS := tests/exercises/test_check.py tests/notebook/test_live_plot.py \
+  $(addprefix tests/notebook/widgets/,conftest.py test_widgets.py test_clip.py)
 
 $(COLAB)/ready: constraints-colab.txt
 	@found=; for name in $(PYTHON_COLAB) python3.12 python3.11 $(PYTHON); do \

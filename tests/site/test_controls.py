@@ -20,6 +20,7 @@ LOADED = """async figure => {
     image.loading = "eager";
     await image.decode();
   }
+  await new Promise(done => requestAnimationFrame(() => setTimeout(done)));  // a clip draws what has come
 }"""
 
 
@@ -169,6 +170,54 @@ def test_moving_the_box_moves_every_crop(visit, page):
     assert seen.errors == [] and seen.foreign == []
 
 
+@each_chapter
+def test_a_clip_plays_steps_and_stops(visit, page):
+    seen = visit(f"{page}.html")
+    for widget in widgets(seen.page, "clip"):
+        picture, readout = Picture(seen.page, widget), widget.locator("output")
+        first = readout.inner_text()
+        assert widget.get_by_role("button", name="Play").count() == 1, "it plays by itself"
+        for name, act in {
+            "Next frame": lambda widget=widget: widget.get_by_role("button", name="Next frame").click(),
+            "an arrow key": lambda picture=picture: picture.stage.press("ArrowLeft"),
+            "the slider's keys": lambda widget=widget: widget.locator("input.srlib-frame").press("End"),
+        }.items():
+            act()
+            assert picture.changes(), f"{name} did not change the picture"
+        picture.stage.press("Home")
+        assert picture.changes() and readout.inner_text() == first
+        widget.get_by_role("button", name="Play").click()
+        assert picture.changes(), "it does not play"
+        widget.get_by_role("button", name="Pause").click()
+        picture.last, held = picture.pixels(), readout.inner_text()
+        seen.page.wait_for_timeout(500)
+        assert readout.inner_text() == held and np.array_equal(picture.pixels(), picture.last), "it does not stop"
+    assert seen.errors == [] and seen.foreign == []
+
+
+@each_chapter
+def test_dragging_the_line_of_a_clip_changes_the_picture(visit, page):
+    seen = visit(f"{page}.html")
+    for widget in widgets(seen.page, "clip"):
+        line = widget.locator("input.srlib-split")
+        if not line.count():
+            continue
+        picture = Picture(seen.page, widget)
+        drag(seen.page, picture.stage, 0.5, 0.1)
+        assert picture.changes(), "the line did not follow the mouse"
+        assert float(line.input_value()) == pytest.approx(10, abs=2)
+        line.press("End")
+        assert picture.changes(), "the slider moved by keyboard, the picture did not"
+        for _ in range(20):
+            picture.stage.press("Shift+ArrowLeft")
+        assert picture.changes(), "Shift with arrow keys did not move the line"
+        for list_ in widget.locator("select").all():
+            before = list_.input_value()
+            list_.select_option(index=(int(before) + 1) % list_.locator("option").count())
+            assert picture.changes(), "another version was chosen, the picture did not change"
+    assert seen.errors == [] and seen.foreign == []
+
+
 def press(element, across: float) -> None:
     """A click at half its height and a fraction of its width."""
     box = element.bounding_box()
@@ -186,7 +235,7 @@ def shrink(widget) -> None:
 @each_chapter
 def test_widgets_show_the_same_pixels_in_the_dark_theme(visit, page):
     light, dark = visit(f"{page}.html").page, visit(f"{page}.html", scheme="dark").page
-    for kind in ("compare", "explore"):
+    for kind in ("compare", "explore", "clip"):
         for one, other in zip(widgets(light, kind), widgets(dark, kind), strict=True):
             assert np.array_equal(in_the_corner(light, one), in_the_corner(dark, other))
 

@@ -67,7 +67,7 @@ def compare(
             '<button type="button">Whole</button><output aria-live="polite">1×</output>'
         )
     body = (
-        f'<div class="srlib-stage" tabindex="0" role="group" aria-label="Comparison of {escape(name)}: '
+        f'<div class="srlib-stage srlib-swipe" tabindex="0" role="group" aria-label="Comparison of {escape(name)}: '
         f'arrow keys move the line{", plus and minus zoom" if zoom else ""}">'
         f'<div class="srlib-layer srlib-back">{back}</div><div class="srlib-layer srlib-front">{front}</div>'
         '<div class="srlib-line" aria-hidden="true"><span class="srlib-grip">↔</span></div></div>'
@@ -80,5 +80,5 @@ def compare(
         "width": f"{width or page_width(high, wide)}px",
         "aspect": f"{wide} / {high}",
     }
-    text = figure("compare", body, caption, variables, {"zoom": 16 if zoom else 1, "front": labels[0]})
+    text = figure("compare", body, caption, variables, {"zoom": 16 if zoom else 1, "front": labels[0]}, ("swipe",))
     return Widget(text, f"compare {name}, {high} x {wide} pixels")

@@ -114,15 +114,23 @@ def page_width(height: int, width: int) -> int:
     return min(shown, max(1, round(_TALLEST * width / height)))
 
 
-def figure(kind: str, body: str, caption: str | None, variables: dict[str, str], data: dict[str, object]) -> str:
-    """The root element, with the style and script of `kind` inside, so that it can be copied as a whole."""
+def figure(
+    kind: str,
+    body: str,
+    caption: str | None,
+    variables: dict[str, str],
+    data: dict[str, object],
+    shared: tuple[str, ...] = (),
+) -> str:
+    """The root element, with the styles and scripts of `shared` and `kind` inside: it can be copied as a whole."""
     style = "; ".join(f"--{name}: {value}" for name, value in variables.items())
     attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
     text = f'<figcaption class="srlib-caption">{escape(caption)}</figcaption>' if caption else ""
+    styles = "".join(asset(f"{name}.css") for name in ("widget", *shared, kind))
+    scripts = "".join(asset(f"{name}.js") for name in ("common", *shared, kind))
     return (
         f'<figure class="srlib-widget srlib-{kind}" style="{style}"{attributes}>'
-        f"<style>{asset('widget.css')}{asset(kind + '.css')}</style>"
-        f"{body}<script>(() => {{{asset('common.js')}{asset(kind + '.js')}}})();</script>{text}</figure>"
+        f"<style>{styles}</style>{body}<script>(() => {{{scripts}}})();</script>{text}</figure>"
     )
 
 

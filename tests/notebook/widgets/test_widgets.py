@@ -1,9 +1,5 @@
-import base64
-import contextlib
-import io
 import json
 import re
-import shutil
 import types
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,28 +13,30 @@ from torch import Tensor
 
 from srlib.images import to_uint8
 from srlib.notebook.widgets import html
+from srlib.notebook.widgets.clip import clip
 from srlib.notebook.widgets.compare import compare
 from srlib.notebook.widgets.explore import explore
 from srlib.notebook.widgets.html import Widget, data_uri
 from srlib.notebook.widgets.live import control, words
 from srlib.notebook.widgets.zoom import zoom
-from tests.conftest import PATIENCE, patient
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-browser_only = pytest.mark.skipif(
-    not (CHROMIUM and find_spec("playwright")), reason="needs playwright and a Chromium on the path"
+from tests.notebook.widgets.conftest import (
+    BLUE,
+    GREEN,
+    RED,
+    STAGE,
+    WHITE,
+    browser_only,
+    colour,
+    decoded,
+    drag,
+    plain,
+    shot,
+    spot,
+    swipe,
+    uris,
 )
+
 widgets_only = pytest.mark.skipif(not find_spec("ipywidgets"), reason="needs ipywidgets")
-RED, BLUE, GREEN, WHITE = (255, 0, 0), (0, 0, 255), (0, 128, 0), (255, 255, 255)
-
-
-@pytest.fixture(autouse=True)
-def static(monkeypatch):
-    monkeypatch.setenv("SRLIB_STATIC", "1")
-
-
-def plain(colour: tuple[int, int, int], height: int = 48, width: int = 64) -> Tensor:
-    return (torch.tensor(colour) / 255).view(1, 3, 1, 1).expand(1, 3, height, width)
 
 
 def noise(height: int, width: int, channels: int = 3) -> Tensor:
@@ -51,14 +49,6 @@ def quarters(side: int) -> Tensor:
     top = torch.cat([plain(RED, side // 2, side // 2), plain(BLUE, side // 2, side // 2)], 3)
     bottom = torch.cat([plain(GREEN, side // 2, side // 2), plain(WHITE, side // 2, side // 2)], 3)
     return torch.cat([top, bottom], 2)
-
-
-def uris(text: str) -> list[str]:
-    return re.findall(r'data:image/[a-z]+;base64,[^"]+', text)
-
-
-def decoded(uri: str) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
 
 
 def every_widget() -> dict[str, Widget]:
@@ -76,6 +66,10 @@ def every_widget() -> dict[str, Widget]:
             a=[1.0, 0.5], kernel=["box", "cubic"], kind=list("abcdef"), alt="Four colours", caption="Darker",
         ),
         "chart": explore(drawn, width=[1, 2, 3]),
+        "clip": clip(
+            {"low": [lr, 1 - lr], "high": [hr, 1 - hr], "another with a long long long name": [hr, 1 - hr]},
+            caption="A caption that needs two lines on a telephone", alt="Four colours",
+        ),
     }  # fmt: skip
 
 
@@ -101,7 +95,7 @@ def test_a_picture_too_long_for_webp_is_a_png():
     assert data_uri(Image.new("L", (16_384, 2))).startswith("data:image/png")
 
 
-@pytest.mark.parametrize("name", ["compare", "zoom", "explore", "chart"])
+@pytest.mark.parametrize("name", ["compare", "zoom", "explore", "chart", "clip"])
 def test_html_is_self_contained_and_the_same_every_time(name):
     widget = every_widget()[name]
     assert widget._repr_html_() == widget.html == every_widget()[name].html
@@ -293,88 +287,6 @@ def test_live_sliders_reach_values_between_and_show_errors():
 
 
 # What a reader sees and moves
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        flags = [
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-sync",
-        ]
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=PATIENCE)
-        yield patient(chromium)
-        chromium.close()
-
-
-@pytest.fixture
-def opened(browser):
-    """Opens HTML in a page without a network; fails on console messages, requests and sideways scrolling."""
-    with contextlib.ExitStack() as stack:
-        pages = []
-
-        def show(*texts: str, theme: str = "light", head: str = "", width: int = 800, **options):
-            context = stack.enter_context(browser.new_context(viewport={"width": width, "height": 700}, **options))
-            page = context.new_page()
-            page.problems = []
-            page.on("console", lambda message: page.problems.append(message.text))
-            page.on("pageerror", lambda error: page.problems.append(str(error)))
-            page.on("request", lambda request: page.problems.append(request.url[:99]))
-            page.set_content(
-                f'<!doctype html><html lang="en" data-theme="{theme}"><head><meta charset="utf-8">{head}'
-                f'</head><body style="margin: 8px"><p>Text</p>{"".join(texts)}</body></html>'
-            )
-            page.problems = [text for text in page.problems if not text.startswith("data:")]
-            pages.append(page)
-            return page
-
-        yield show
-        for page in pages:
-            assert [text for text in page.problems if not text.startswith("data:")] == []
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-def shot(page, selector: str) -> Image.Image:
-    """What is on the screen once the pictures of the element are there."""
-    element = page.locator(selector).first
-    element.evaluate("e => Promise.all([...e.querySelectorAll('img')].map(each => each.decode().catch(() => {})))")
-    return Image.open(io.BytesIO(element.screenshot())).convert("RGB")
-
-
-def colour(page, selector: str, x: float, y: float = 0.75) -> tuple[int, int, int]:
-    """The colour on the screen at a place given in parts of the element."""
-    seen = shot(page, selector)
-    return seen.getpixel((round(x * (seen.width - 1)), round(y * (seen.height - 1))))
-
-
-def spot(page, selector: str, x: float, y: float = 0.75) -> tuple[float, float]:
-    box = page.locator(selector).first.bounding_box()
-    return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-
-def drag(page, selector: str, start: tuple[float, float], end: tuple[float, float]) -> None:
-    page.mouse.move(*spot(page, selector, *start))
-    page.mouse.down()
-    page.mouse.move(*spot(page, selector, *end), steps=4)
-    page.mouse.up()
-
-
-def swipe(page, selector: str, start: tuple[float, float], end: tuple[float, float]) -> None:
-    touch = page.context.new_cdp_session(page)
-    places = [spot(page, selector, *start), spot(page, selector, *end)]
-    path = [np.array(places[0]) + (np.array(places[1]) - places[0]) * i / 8 for i in range(9)]
-    for i, (x, y) in enumerate(path):
-        kind = "touchMove" if i else "touchStart"
-        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": float(x), "y": float(y)}]})
-    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-
-
-STAGE = ".srlib-stage"
 
 
 @browser_only
@@ -631,6 +543,7 @@ def test_without_javascript_the_first_frame_is_there(opened):
     assert colour(page, ".srlib-compare .srlib-stage", 0.9, 0.9) == WHITE
     assert colour(page, PANES[1], 0.9, 0.9) == WHITE
     assert colour(page, ".srlib-explore .srlib-stage", 0.9, 0.9) == WHITE
+    assert colour(page, ".srlib-clip .srlib-stage", 0.9, 0.9) == WHITE
 
 
 @browser_only
@@ -701,4 +614,4 @@ def test_scripts_and_styles_are_small():
     folder = Path(html.__file__).parent / "assets"
     assert {path.suffix for path in folder.iterdir()} == {".js", ".css"}
     for name, widget in every_widget().items():
-        assert len(re.sub(r"base64,[^\"]+", "", widget.html)) < 14_000, name
+        assert len(re.sub(r"base64,[^\"]+", "", widget.html)) < 18_000, name

@@ -4,6 +4,10 @@ const ready = (selector, setUp) => {
     for (const figure of document.querySelectorAll(selector)) {
       if (figure.srlibReady) continue;
       figure.srlibReady = true;
+      // In JupyterLab, keys belong to what has the focus, not to the notebook's shortcuts.
+      for (const field of figure.querySelectorAll("input, select, button, [tabindex]")) {
+        field.dataset.lmSuppressShortcuts = "true";
+      }
       setUp(figure);
     }
   };
@@ -17,8 +21,9 @@ const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 // Squares for pixels that cover two screen pixels or more; below that squares would be of unequal sizes.
 const crisp = (image, shown) => {
   const fixed = image.classList.contains("srlib-nearest") || image.classList.contains("srlib-chart");
-  if (fixed || !image.naturalWidth) return;
-  const ratio = (shown * window.devicePixelRatio) / image.naturalWidth;
+  const natural = image.naturalWidth ?? image.width; // a canvas has no other
+  if (fixed || !natural) return;
+  const ratio = (shown * window.devicePixelRatio) / natural;
   image.classList.toggle("srlib-smooth", ratio < 1.99 && Math.abs(ratio - 1) > 0.01);
 };
 

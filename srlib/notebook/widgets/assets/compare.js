@@ -21,11 +21,7 @@ ready(".srlib-compare", (figure) => {
     buttons[0].disabled = buttons[2].disabled = scale <= 1;
     buttons[1].disabled = scale >= most;
   };
-  const split = (percent) => {
-    range.value = clamp(percent, 0, 100);
-    figure.style.setProperty("--split", `${range.value}%`);
-    range.setAttribute("aria-valuetext", `${Math.round(range.value)} % ${figure.dataset.front}`);
-  };
+  const split = swipe(figure);
   const place = (event) => {
     const box = stage.getBoundingClientRect();
     return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
@@ -44,7 +40,6 @@ ready(".srlib-compare", (figure) => {
     return { size: Math.hypot(a.x - b.x, a.y - b.y), middle: { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 } };
   };
 
-  range.addEventListener("input", () => split(range.value));
   stage.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
     const at = place(event);
@@ -106,6 +101,5 @@ ready(".srlib-compare", (figure) => {
     buttons[2].addEventListener("click", () => look(1, 0, 0));
   }
   whenSized(stage, draw);
-  split(50);
   draw();
 });
