@@ -92,6 +92,7 @@ _LAPSRN_RGB = _small(lapsrn.LapSRN, width=16, depth=2, channels=3)
 _DRN = _small(drn.DRN, blocks=1, width=8)
 _EDVR = _small(edvr.EDVR, frames=3, width=16, blocks=1, extract=1, groups=4)
 _GROWN = _small(edvr_small.GrownEDSR, frames=3, blocks=2, width=16, inner=8, tail="light")
+_CENTRE = _small(edvr_small.CentreEDSR, frames=3, blocks=2, width=16, tail="light")
 _EDSR = _small(edsr.EDSR, blocks=2, width=16, residual_scale=0.1)
 _EDSR_SMALL = _small(edsr.EDSR, blocks=2, width=16, tail="light")
 _ANCHORED = _small(anchored.AnchoredEDSR, blocks=2, width=16, tail="light")
@@ -130,6 +131,7 @@ CATALOGUE: dict[str, Entry] = {
     "rrdb_psnr_small": Entry("RRDB-small, L1", esrgan.rrdb_small, _RRDB),
     "esrgan_small": Entry("ESRGAN-small", esrgan.rrdb_small, _RRDB, kind="textured"),
     "edvr_small": Entry("EDVR-small", edvr_small.edvr_small, _GROWN, kind="video", frames=5),
+    "edvr_small_alone": Entry("EDSR-small in a clip", edvr_small.edvr_small_alone, _CENTRE, kind="video", frames=5),
     "edvr_m": Entry("EDVR-M", edvr.edvr_m, _EDVR, scales=(4,), kind="video", frames=5),
     "edvr_l": Entry("EDVR-L", edvr.edvr_l, _EDVR, scales=(4,), kind="video", frames=5),
     "compact": Entry("Compact", compact.compact, _small(compact.Compact, width=16, convolutions=2)),

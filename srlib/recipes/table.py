@@ -34,7 +34,7 @@ from srlib.recipes.papers import (
     vdsr_paper,
 )
 from srlib.recipes.photographs import cincgan_small, edsr_small_like, edsr_small_real
-from srlib.recipes.video import edvr_small
+from srlib.recipes.video import edvr_small, edvr_small_alone
 from srlib.training.recipe import Recipe
 
 RECIPES: dict[str, Callable[..., Recipe]] = {
@@ -42,7 +42,7 @@ RECIPES: dict[str, Callable[..., Recipe]] = {
     for recipe in (
         *(srcnn, fsrcnn, espcn, vdsr, srresnet, edsr_small, edsr_baseline, mdsr, rrdb_psnr_small),
         *(lapsrn, drn_small, drn_small_dual, drn_small_unpaired),
-        *(edsr_small_real, edsr_small_like, cincgan_small, edvr_small),
+        *(edsr_small_real, edsr_small_like, cincgan_small, edvr_small, edvr_small_alone),
         *(johnson_pixel, johnson_pixel_settled, johnson, srgan, esrgan_small),
         *(srcnn_paper, fsrcnn_paper, espcn_paper, vdsr_paper, srresnet_paper),
         *(edsr_baseline_paper, edsr_paper, mdsr_paper, lapsrn_paper, drn_s_paper),

@@ -1,6 +1,8 @@
-"""A video network, grown out of one for single pictures."""
+"""A video network, grown out of one for single pictures, and the control that it has to be better than."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from srlib import checkpoints
 from srlib.data.sources import Clips
@@ -15,6 +17,7 @@ from srlib.training.schedules import warm_cosine
 from srlib.training.steps.supervised import supervised
 
 GROWN = 6  # weights and biases that the shipped network does not have, the last ones
+RATE = 3e-4
 
 
 def edvr_small(scale: int) -> Recipe:
@@ -22,19 +25,24 @@ def edvr_small(scale: int) -> Recipe:
 
     On clips made of stills, whose motion nobody tells it. What is new learns ten times as fast as what it began with.
     """
-    rates = partial(last_layer_lr, make=Muon, lr=3e-4, factor=10.0, last=GROWN)
+    return _on_clips("edvr_small", scale, 4_000, partial(last_layer_lr, make=Muon, lr=RATE, factor=10.0, last=GROWN))
+
+
+def edvr_small_alone(scale: int) -> Recipe:
+    """The control of `edvr_small`: the shipped EDSR-small goes on with the centre frames alone of the same clips.
+
+    It gets about as much processor time, which is more than twice as many steps.
+    """
+    return _on_clips("edvr_small_alone", scale, 9_000, partial(Muon, lr=RATE))
+
+
+def _on_clips(model: str, scale: int, steps: int, make: Callable[..., Any]) -> Recipe:
     phase = Phase(
         "supervised",
-        TrainConfig(4_000, batch=4, max_grad_norm=1.0),
+        TrainConfig(steps, batch=4, max_grad_norm=1.0),
         Late(supervised, Late(Weighted, pixel=(1.0, l1))),
         Clips(scale, lr_size=32),
-        {"g": Optim(rates, schedule=warm_cosine)},
+        {"g": Optim(make, schedule=warm_cosine)},
     )
-    return Recipe(
-        f"edvr_small_x{scale}",
-        {"g": partial(checkpoints.build, "edvr_small", scale)},
-        (phase,),
-        DATA,
-        {"g": "edsr_small"},
-        evaluate=made_scores,
-    )
+    build = partial(checkpoints.build, model, scale)
+    return Recipe(f"{model}_x{scale}", {"g": build}, (phase,), DATA, {"g": "edsr_small"}, evaluate=made_scores)

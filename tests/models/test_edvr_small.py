@@ -6,7 +6,7 @@ import torch
 from srlib import checkpoints
 from srlib.data.datasets import photo
 from srlib.data.moving_layers import MovingLayers
-from srlib.models.edvr_small import GrownEDSR, edvr_small
+from srlib.models.edvr_small import GrownEDSR, edvr_small, edvr_small_alone
 from srlib.training.warm_start import find_start, warm_start
 
 
@@ -101,3 +101,15 @@ def test_without_alignment_every_pixel_is_fetched_from_its_own_place():
 def test_impossible_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         small(**settings)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_control_sees_the_centre_frame_alone(scale):
+    net, parent = edvr_small_alone(scale).eval(), checkpoints.load("edsr_small", scale)
+    warm_start(net, find_start("edsr_small", scale))
+    clip = torch.rand(2, 5, 3, 11, 14)
+    with torch.no_grad():
+        assert torch.equal(net(clip), parent(clip[:, 2]))
+    assert f"{sum(weight.numel() for weight in net.parameters()):,}" in edvr_small_alone.__doc__
+    with pytest.raises(ValueError, match=r"lr must be \(N, 5, 3, h, w\)"):
+        net(clip[:, :3])
