@@ -14,7 +14,7 @@ def shifts(radius: int, device: torch.device | str | None = None) -> Tensor:
 def cost_volume(centre: Tensor, other: Tensor, *, radius: int = 3, window: int = 5) -> Tensor:
     """How badly each pixel's surrounding fits the other frame at each whole shift: mean absolute differences.
 
-    Beyond the border the other frame is repeated.
+    Beyond the border the other frame is repeated. Inside autocast, too, it is computed in the precision of its input.
 
     Args:
         radius: largest shift, in pixels.
@@ -35,7 +35,8 @@ def cost_volume(centre: Tensor, other: Tensor, *, radius: int = 3, window: int =
             seen = padded[..., down : down + height, right : right + width]
             found.append((centre - seen).abs().mean(1))
     cost = torch.stack(found, 1)
-    return _band(height, window, cost) @ cost @ _band(width, window, cost).mT
+    with torch.autocast(cost.device.type, enabled=False):  # products of rounded costs would confuse shifts
+        return _band(height, window, cost) @ cost @ _band(width, window, cost).mT
 
 
 def _band(size: int, window: int, like: Tensor) -> Tensor:
@@ -67,7 +68,8 @@ def soft_minimum(cost: Tensor, *, sharpness: float | Tensor = 60.0, reach: int |
     radius = side // 2
     if reach is None:
         steps = shifts(radius, cost.device).to(cost.dtype)  # (K, 2)
-        return torch.einsum("nkhw,kd->ndhw", (-sharpness * cost).softmax(1), steps)
+        with torch.autocast(cost.device.type, enabled=False):
+            return torch.einsum("nkhw,kd->ndhw", (-sharpness * cost).softmax(1), steps)
     best = cost.detach().argmin(1, keepdim=True)  # (N, 1, h, w)
     near = shifts(reach, cost.device).view(1, -1, 2, 1, 1)  # (1, K', 2, 1, 1)
     steps = torch.stack([best // side, best % side], 2) + near  # (N, K', 2, h, w), counted from 0

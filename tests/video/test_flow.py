@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from srlib import warp
 from srlib.resample import resize
@@ -37,6 +38,21 @@ def test_the_cost_is_a_mean_over_the_window():
     down, right = 1, 0
     expected = (centre[0, :, 2:5, 3:6] - other[0, :, 2 + down : 5 + down, 3 + right : 6 + right]).abs().mean()
     torch.testing.assert_close(cost[0, 7, 3, 4], expected)
+
+
+def test_means_are_of_what_lies_inside_also_at_corners_and_in_wide_windows():
+    centre, other = torch.rand(2, 1, 1, 5, 11)
+    for window in (1, 3, 9):
+        cost = cost_volume(centre, other, radius=0, window=window)
+        expected = F.avg_pool2d((centre - other).abs(), window, 1, window // 2, count_include_pad=False)
+        torch.testing.assert_close(cost, expected)
+
+
+def test_costs_are_not_rounded_inside_autocast():
+    centre, other = torch.rand(2, 1, 1, 20, 24)
+    expected = cost_volume(centre, other)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(cost_volume(centre, other), expected)
 
 
 @pytest.mark.parametrize("motion", [(1.4, -0.7), (0.5, 0.5), (0.2, 1.3)])
