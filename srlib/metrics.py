@@ -194,12 +194,13 @@ def evaluate(
         NotFiniteError for a net that gives NaN or infinity.
     """
     degrade = degrade or (lambda hr: resize(hr, 1 / net.scale))
-    return compare(_results(net, images, protocol, degrade, leave_out), protocol, net.scale)
+    return compare(enlarged(net, images, protocol, degrade, leave_out), protocol, net.scale)
 
 
-def _results(
-    net: Callable, images: Iterable, protocol: Protocol, degrade: Callable, leave_out: LeaveOut | None
+def enlarged(
+    net: Callable, images: Iterable, protocol: Protocol, degrade: Callable, leave_out: LeaveOut | None = None
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """What `evaluate` compares: (name, sr, hr)."""
     channels = getattr(net, "channels", None)
     for name, hr in images:
         height, width = (int(n - n % net.scale) for n in hr.shape[-2:])

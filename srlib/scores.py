@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Scores(SetScores):
     """PSNR and SSIM of one upscaler on a set."""
 
     scale: float
+    unit: ClassVar[str] = "picture"  # what a row is of
 
     @property
     def psnr(self) -> float:

@@ -21,10 +21,10 @@ EDGE = 1.0  # hr pixels over which the front layer fades out
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of made clips, at the pixels of lr.
+    """What is known of made clips, at the pixels of lr or, where a clip is `whole`, of hr.
 
     Args:
-        flow: (N, T, 2, h, w), how far (down, right) what the centre frame shows here lies in each frame, in lr pixels.
+        flow: (N, T, 2, h, w), how far (down, right) what the centre frame shows here lies in each frame, in pixels.
         visible: (N, T, h, w), whether that frame shows it: inside the frame, and not behind the front layer.
     """
 
@@ -83,7 +83,23 @@ class MovingLayers:
     def made(
         self, indices: Sequence[int], device: torch.device | str = "cpu", truth: bool = False
     ) -> tuple[Tensor, Tensor, Truth | None]:
-        """As `batch`, with the true motion if it is asked for."""
+        """As `batch`, with the true motion at the pixels of lr if it is asked for."""
+        clip, hr, maps, ellipses = self._frames(indices, device)
+        found = self._truth(maps, ellipses, self.lr_size) if truth else None
+        return clip, hr[:, self.frames // 2], found
+
+    def whole(self, indices: Sequence[int], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor, Truth]:
+        """The same clips with hr of every frame, and the true motion at the pixels of hr.
+
+        With `changes`, hr shows the scene without them.
+
+        Shapes: -> lr (N, T, 3, h, w), hr (N, T, 3, H, W), truth at (H, W).
+        """
+        clip, hr, maps, ellipses = self._frames(indices, device)
+        return clip, hr, self._truth(maps, ellipses, self.scale * self.lr_size)
+
+    def _frames(self, indices: Sequence[int], device: torch.device | str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """lr and hr of every frame, and what moved them: the maps of both layers, the front one's ellipses."""
         stills = [self.stills.batch([2 * i + layer for i in indices], device)[0] for layer in (0, 1)]
         drawn = [_Scene(self, index) for index in indices]
         maps = torch.stack([torch.stack([scene.maps[k] for scene in drawn]) for k in (0, 1)]).to(
@@ -96,9 +112,7 @@ class MovingLayers:
         hr = torch.lerp(back, front, cover[:, :, None]).clamp(0, 1)
         exposure = torch.stack([scene.exposure for scene in drawn]).to(device)
         seen = resize(self._blurred(hr, drawn), 1 / self.scale) * exposure[..., None, None, None]
-        clip = quantised(seen)
-        found = self._truth(maps, ellipses, device) if truth else None
-        return clip, hr[:, self.frames // 2], found
+        return quantised(seen), hr, maps, ellipses
 
     def _blurred(self, hr: Tensor, drawn: Sequence["_Scene"]) -> Tensor:
         if not self.changes:
@@ -106,12 +120,13 @@ class MovingLayers:
         sigma = torch.stack([scene.blur for scene in drawn]).to(hr)
         return gaussian_blur(hr.flatten(0, 1), sigma.flatten()).view(hr.shape)
 
-    def _truth(self, maps: Tensor, ellipses: Tensor, device: torch.device | str) -> Truth:
-        here = _grid(self.lr_size, self.scale, device)  # the centres of lr pixels, in hr pixels from the middle
+    def _truth(self, maps: Tensor, ellipses: Tensor, size: int) -> Truth:
+        step = self.scale * self.lr_size / size
+        here = _grid(size, step, ellipses.device)  # the centres of pixels, in hr pixels from the middle
         in_front = _cover(ellipses, here.expand(len(ellipses), *here.shape)) > 0.5  # (N, h, w)
         moved = [_apply(map_, here) for map_ in maps]  # (N, T, h, w, 2)
         there = torch.where(in_front[:, None, ..., None], moved[1], moved[0])
-        flow = ((there - here) / self.scale).movedim(-1, 2)
+        flow = ((there - here) / step).movedim(-1, 2)
         inside = (there.abs() <= self.scale * self.lr_size / 2).all(-1)
         covered = torch.stack(
             [_cover(ellipses, _apply(_undone(maps[1][:, t : t + 1]), there[:, t])[:, 0]) for t in range(self.frames)], 1
