@@ -74,7 +74,7 @@ class Remembering(nn.Module):
 def models() -> Iterator[tuple[str, str, Callable]]:
     """Name, alpha, upscaler."""
     yield "bicubic", "", bicubic(SCALE)
-    for path in checkpoints.shipped():
+    for path in checkpoints.of_pictures():
         if SCALE in checkpoints.scales_of(checkpoints.read_card(path)):
             yield checkpoints.name_of(path), "", checkpoints.load(path, SCALE)
     if set(PAIR) <= set(checkpoints.names()):

@@ -1,4 +1,4 @@
-"""Score interpolators and shipped networks on Set5, Set14 and BSD100 and write data/results/benchmark.csv.
+"""Score interpolators and shipped networks of pictures on Set5, Set14 and BSD100 and write data/results/benchmark.csv.
 
 SRLIB_DATA=<folder with the sets> python benchmarks/scores.py [--only NAME ...]
 """
@@ -21,7 +21,7 @@ def upscalers() -> Iterator[tuple[str, int, nn.Module]]:
     for name, make in INTERPOLATORS.items():
         for scale in (2, 3, 4):
             yield name, scale, make(scale)
-    for path in checkpoints.shipped():
+    for path in checkpoints.of_pictures():
         card = checkpoints.read_card(path)
         for scale in checkpoints.scales_of(card):
             yield checkpoints.name_of(path), scale, checkpoints.load(path, scale)

@@ -164,6 +164,11 @@ def shipped() -> list[Path]:
     return sorted((data_folder() / "checkpoints").glob("*_x*.safetensors"))
 
 
+def of_pictures() -> list[Path]:
+    """Those of `shipped` that take single pictures: all but the kind "video" of the catalogue."""
+    return [path for path in shipped() if CATALOGUE[name_of(path)].kind != "video"]
+
+
 def names() -> list[str]:
     """Names of the shipped networks, each once."""
     return list(dict.fromkeys(name_of(path) for path in shipped()))

@@ -165,8 +165,6 @@ class Protocol:
 
 
 PAPER = Protocol("y", None, 8)
-
-
 LeaveOut = Callable[[str], None]
 
 
@@ -200,7 +198,10 @@ def evaluate(
 def enlarged(
     net: Callable, images: Iterable, protocol: Protocol, degrade: Callable, leave_out: LeaveOut | None = None
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """What `evaluate` compares: (name, sr, hr)."""
+    """What `evaluate` compares: (name, sr, hr).
+
+    Raises: as `evaluate`, for a picture that is too small.
+    """
     channels = getattr(net, "channels", None)
     for name, hr in images:
         height, width = (int(n - n % net.scale) for n in hr.shape[-2:])

@@ -1,7 +1,8 @@
 """Make what the playground loads: `python -m book._tools.models`, which building the book does too.
 
-Every shipped network for every scale as ONNX, pictures that none of them was trained on, and an index of both, all
-below `book/assets/playground`. Made anew when the networks, their checkpoints, the exporter or this file change.
+Every shipped network of single pictures for every scale as ONNX, pictures that none of them was trained on, and an
+index of both, all below `book/assets/playground`. Made anew when the networks, their checkpoints, the exporter or this
+file change.
 """
 
 import json
@@ -65,10 +66,10 @@ def models() -> None:
 
 
 def networks() -> list[dict]:
-    """Write every shipped network for each of its scales; their rows of the index, in the order of the catalogue."""
+    """Write every network of pictures for each scale; their rows of the index, in the order of the catalogue."""
     found = [
         (checkpoints.name_of(path), scale, checkpoints.read_card(path))
-        for path in checkpoints.shipped()
+        for path in checkpoints.of_pictures()
         for scale in checkpoints.scales_of(checkpoints.read_card(path))
     ]
     return [network(*each) for each in sorted(found, key=lambda each: (order(each[0]), each[1]))]

@@ -1,4 +1,4 @@
-"""`srlib evaluate`: PSNR and SSIM of models, or of results that are there already, with their protocol."""
+"""`srlib evaluate`: PSNR and SSIM of models on pictures or clips, or of results that are there, with their protocol."""
 
 import argparse
 from collections.abc import Iterable, Iterator
@@ -7,11 +7,11 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from srlib import metrics
-from srlib.commands import arguments, networks, pairs
+from srlib.commands import arguments, evaluate_clips, networks, pairs
 from srlib.commands.arguments import UsageError, complain, quiet, tell_of_subfolders
 from srlib.commands.progress import Bar
-from srlib.commands.report import Report, check_files, show, write
-from srlib.data import datasets
+from srlib.commands.report import Report, check_files, reason_of, show, write
+from srlib.data import clip_folders, datasets
 from srlib.evaluation import perceptual
 from srlib.io import finder
 from srlib.models.outputs import Output, answers
@@ -23,18 +23,19 @@ def add(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("evaluate", help="PSNR and SSIM of models, or of a folder of results")
     option = command.add_argument
     option("models", metavar="MODEL", nargs="*", help="names from `srlib models`, or files.safetensors")
-    option("--on", required=True, metavar="SET", help="Set5, Set14, BSD100, … or a folder of pictures")
+    option("--on", required=True, metavar="SET", help="Set5, Set14, BSD100, Vid4, … or a folder of pictures or clips")
     option("--results", nargs="+", type=Path, metavar="DIR", help="instead of models: folders with results on SET")
     option("--suffix", type=arguments.name_part, help="what names of results have after those of originals")
     option("--scale", type=arguments.scale, help="default: 4, or that of the file")
     option("--ensemble", action="store_true", help='self-ensemble: mean over 8 flips and rotations, the "+" of papers')
     option("--colour", choices=tuple(metrics.COLOURS), default="y", help="default: y, as in papers")
-    option("--border", type=arguments.border, help="pixels cut from each side (default: the scale)")
+    option("--border", type=arguments.border, help="pixels cut from each side (default: the scale; of clips 0)")
     option("--outputs", action="store_true", help="also the smaller answers of LapSRN and DRN: ×2 of a network for ×4")
     option("--perceptual", action="store_true", help="also the perceptual distance by our feature network, in colour")
     option("--recursive", action="store_true", help="also the pictures in subfolders")
     option("--json", metavar="FILE", help="also write the scores, with one row per picture; - for standard output")
     option("--csv", metavar="FILE", help="also write the table, with one row per model; - for standard output")
+    evaluate_clips.add(command)
     command.set_defaults(run=run)
 
 
@@ -52,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--outputs is for models, not for --results")
     if options.ensemble and options.results:
         raise UsageError("--ensemble is for models, not for --results")
+    if options.results and (words := evaluate_clips.given(options)):
+        raise UsageError(f"{words[0]} is for models, not for --results")
     check_files(options.json, options.csv)
     on, left_out = _existing(options.on), _LeftOut()
     reports = list(_of_results(options, on, left_out) if options.results else _of_models(options, on, left_out))
@@ -89,15 +92,18 @@ class _LeftOut:
 
 
 def _of_models(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Iterator[Report]:
-    nets = [(_label(model, options), networks.find(model, options.scale)) for model in options.models]
+    nets = [(_label(model, options), networks.find(model, options.scale, clips=True)) for model in options.models]
     for name, net in nets:
         if options.colour == "rgb" and getattr(net, "channels", None) == 1:
             raise UsageError(f"{name} predicts luma only; use --colour y or y_full")
     if options.outputs:
         nets = list(_with_smaller(nets))
+    nets = [(name, SelfEnsemble(net) if options.ensemble else net) for name, net in nets]
+    if clips := evaluate_clips.clips_of(options, on, nets):
+        yield from evaluate_clips.reports(options, _set_name(on), clips, nets, left_out)
+        return
     protocol = metrics.Protocol(options.colour, options.border)
     for name, net in nets:
-        net = SelfEnsemble(net) if options.ensemble else net
         pictures = _bar(_pictures(on, options.recursive, left_out), name)
         try:
             scores, look = metrics.evaluate(net, pictures, protocol, leave_out=left_out.small), None
@@ -106,7 +112,7 @@ def _of_models(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Ite
                 again = (pair for pair in _pictures(on, options.recursive, left_out) if pair[0] in names)
                 look = perceptual.evaluate_perceptual(net, _bar(again, name), leave_out=left_out)
         except ValueError as error:
-            reason = f"{name}: {_diverged(error)}"
+            reason = f"{name}: {reason_of(error)}"
             if len(nets) == 1:
                 raise ValueError(reason) from error
             left_out(reason)
@@ -125,7 +131,8 @@ def _with_smaller(nets: list[tuple[str, nn.Module]]) -> Iterator[tuple[str, nn.M
 def _of_results(options: argparse.Namespace, on: Path, left_out: _LeftOut) -> Iterator[Report]:
     if options.scale is not None and options.scale != int(options.scale):
         raise UsageError(f"--results needs a whole --scale, got {options.scale}")
-    originals = on if on.exists() else datasets.find(options.on)
+    originals = on if on.exists() else clip_folders.find_in(datasets.search_path(), options.on)
+    originals = originals or datasets.find(options.on)
     protocol, scale = metrics.Protocol(options.colour, options.border), options.scale or networks.SCALE
     found = {
         folder: pairs.paired(
@@ -155,12 +162,6 @@ def _names(scores: metrics.Scores) -> set[str]:
 
 def _bar(items: Iterator, name: str, total: int | None = None) -> Iterable:
     return Bar(items, desc=name, total=total, unit="picture", leave=False, disable=quiet())
-
-
-def _diverged(error: ValueError) -> str:
-    if isinstance(error, metrics.NotFiniteError):
-        return f"gives NaN or infinity; its weights are damaged, or its training diverged ({error})"
-    return str(error)
 
 
 def _label(model: str, options: argparse.Namespace) -> str:

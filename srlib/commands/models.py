@@ -1,14 +1,15 @@
-"""`srlib models`: the available models, with their scores and how long they were trained."""
+"""`srlib models`: the available models, with their scores and how long they were trained; video networks apart."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from srlib import checkpoints
 from srlib.evaluation.benchmark import read
 from srlib.models.catalogue import CATALOGUE
 from srlib.models.interpolators import INTERPOLATORS
 
-Scores = dict[str, float]  # set -> PSNR in dB
+Scores = dict[str, float | None]  # set -> PSNR in dB
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -18,7 +19,7 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the table and return the exit status."""
+    """Print the tables and return the exit status."""
     rows = read()
     benchmark: dict[tuple[str, str], Scores] = {}
     for row in rows:
@@ -28,16 +29,16 @@ def run(options: argparse.Namespace) -> int:
     for (model, scale), scores in benchmark.items():
         if model in INTERPOLATORS:
             lines.append((model, f"×{scale}", "0", *_columns(scores, sets), "–", "–"))
-    for name, scale, card in _networks():
+    for name, scale, card in _networks(checkpoints.of_pictures()):
         told = {key: value["psnr"] for key, value in card.get("scores", {}).get(scale, {}).items()}
         scores = benchmark.get((name, scale), {}) | told
         lines.append((name, f"×{scale}", f"{card['parameters']:,}", *_columns(scores, sets), *_training(card)))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for first, *others in lines:
-        print("  ".join([first.ljust(widths[0]), *(text.rjust(n) for text, n in zip(others, widths[1:], strict=True))]))
+    print(*_table(lines), sep="\n")
     protocols = ", ".join(dict.fromkeys(row["protocol"] for row in rows))
     print(f"PSNR under: {protocols}. Interpolators take any scale.")
-    for name in dict.fromkeys(name for name, _, _ in _networks()):
+    if video := sorted({*checkpoints.shipped()} - {*checkpoints.of_pictures()}):
+        print("", *_of_clips(video), sep="\n")
+    for name in dict.fromkeys(map(checkpoints.name_of, checkpoints.shipped())):
         if tint := CATALOGUE[name].tint:
             print(
                 f"{name} tints: flat colours by up to {tint.flat:g}/255, white and black by up to {tint.ends:g}; in a "
@@ -46,12 +47,38 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _networks() -> Iterator[tuple[str, str, dict]]:
-    """(name, scale, card) of every shipped network, once for each of its scales."""
-    for path in checkpoints.shipped():
+def _networks(paths: Sequence[Path]) -> Iterator[tuple[str, str, dict]]:
+    """(name, scale, card) of shipped networks, once for each of their scales."""
+    for path in paths:
         card = checkpoints.read_card(path)
         for scale in checkpoints.scales_of(card):
             yield checkpoints.name_of(path), str(scale), card
+
+
+def _of_clips(paths: Sequence[Path]) -> Iterator[str]:
+    """The table of video networks, and their scores beside those of copies of the centre frame."""
+    lines = [("video network", "scale", "frames", "parameters", "steps", "hours")]
+    scores = [("PSNR of clips", "dB", "copies dB")]
+    for name, scale, card in _networks(paths):
+        frames = card.get("network", {}).get("frames", CATALOGUE[name].frames)
+        lines.append((name, f"×{scale}", f"{frames}", f"{card['parameters']:,}", *_training(card)))
+        copies = card.get("copies", {}).get(scale, {})
+        for clips, found in card.get("scores", {}).get(scale, {}).items():
+            both = {"dB": found["psnr"], "copies": copies.get(clips, {}).get("psnr")}
+            scores.append((f"{name} ×{scale}: {clips}", *_columns(both, [*both])))
+    yield from _table(lines)
+    yield from _table(scores)
+    yield (
+        'Copies: it is shown its centre frame in place of the others; what it has more, it has from neighbours. "In '
+        'motion" are clips made of these stills: BI, Y (BT.601 studio), border scale, 8-bit.'
+    )
+
+
+def _table(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Columns of equal width, the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for first, *others in lines:
+        yield "  ".join([first.ljust(widths[0]), *(text.rjust(n) for text, n in zip(others, widths[1:], strict=True))])
 
 
 def _columns(scores: Scores, sets: list[str]) -> list[str]:

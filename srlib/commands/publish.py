@@ -1,7 +1,6 @@
 """`srlib publish`: a finished run into data/checkpoints, with its card and its rows in the table of scores."""
 
 import argparse
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,16 +9,16 @@ from torch import nn
 import srlib
 from srlib import checkpoints, onnx_export
 from srlib.checkpoints import CheckpointError
-from srlib.commands.arguments import UsageError, quiet
-from srlib.commands.progress import Bar
+from srlib.commands import publish_scores
+from srlib.commands.arguments import UsageError
 from srlib.data import datasets
 from srlib.evaluation import benchmark
+from srlib.evaluation.clips import CentreCopies
 from srlib.io import atomic
-from srlib.metrics import PAPER, NotFiniteError
+from srlib.models.catalogue import CATALOGUE
 from srlib.training.fit import planned_steps, rounded_scores
-from srlib.training.recipe import Pictures, Scores, paper_scores
+from srlib.training.recipe import Scores
 
-MAX_LOSS = 0.01  # dB; 16 bits cost some 0.001 dB, and more where weights leave their range
 TOLD = ("recipe", "data", "steps", "seconds")  # what a reader must find on a card: how the network was made
 
 
@@ -58,21 +57,31 @@ def _made(source: Path, card: dict, path: Path, half: Path, force: bool) -> tupl
     What ships is what `half`, a file of 16 bits a number, gives back when it is read: that is compared and scored.
     """
     full = checkpoints.load(source)
-    if getattr(full, "frames", 1) > 1:
-        raise UsageError(f"{source}: takes clips of {full.frames} frames; networks of one picture can be published")
     checkpoints.save(full, half, card, half=True)
     sha256, before = checkpoints.read_card(half)["sha256"], _shipped_card(path)
-    same, known = before.get("sha256") == sha256, before.get("scores", {})
-    lines, scores = _compared(path.stem, full, checkpoints.load(half), benchmark.sets_here())
+    same = before.get("sha256") == sha256
+    clips = CATALOGUE[card["model"]].kind == "video"
+    judge = publish_scores.of_clips(full) if clips else publish_scores.of_pictures()
+    lines, scores = judge.compared(path.stem, full, checkpoints.load(half))
     if not same and not force:
-        _refuse_worse(path.stem, rounded_scores(scores), known)
-    told = _all_scores(rounded_scores(scores), known if same else {})
-    lines += _score_lines(told)
-    lines += [_exported(checkpoints.load(half, int(scale)), card["model"], sha256) for scale in scores]
-    checkpoints.save(full, half, card | {"protocol": str(PAPER), "scores": told}, half=True)
+        publish_scores.refuse_worse(path.stem, rounded_scores(scores), before.get("scores", {}))
+    told = judge.told(scores, before if same else {})
+    if clips:
+        copies = judge.score(CentreCopies(checkpoints.load(half)), judge.sets)
+        told |= {"copies": judge.told(copies, before if same else {}, "copies")["copies"]}
+    if not clips and [*judge.sets] == [benchmark.PHOTOGRAPHS]:
+        lines.append(f"no row in {benchmark.FILE}: {', '.join(benchmark.SETS)} are not on this machine")
+    lines += publish_scores.lines(told)
+    if clips:
+        lines.append(f"clips have no rows in {benchmark.FILE}, no ONNX file and no place in the playground")
+    else:
+        lines += [_exported(checkpoints.load(half, int(scale)), card["model"], sha256) for scale in scores]
+    checkpoints.save(full, half, card | {"protocol": judge.protocol} | told, half=True)
+    files = {path: half.read_bytes(), path.with_suffix(".json"): half.with_suffix(".json").read_bytes()}
+    if clips:
+        return files, lines
     table = path.parents[1] / benchmark.FILE
     content, gone = _table(table.read_bytes().decode(), card["model"], scores, same)
-    files = {path: half.read_bytes(), path.with_suffix(".json"): half.with_suffix(".json").read_bytes()}
     return files | {table: content.encode()}, lines + gone
 
 
@@ -127,59 +136,6 @@ def _shipped_card(path: Path) -> dict:
     return checkpoints.read_card(path) if whole else {}
 
 
-def _scored(net: nn.Module, sets: Mapping[str, Pictures]) -> Scores:
-    """As `paper_scores`, with a bar."""
-    scores: Scores = {}
-    for name, pictures in Bar(sets.items(), desc="scoring", unit="set", leave=False, disable=quiet()):
-        for scale, row in paper_scores(net, {name: pictures}, getattr(net, "scales", (net.scale,))).items():
-            scores.setdefault(scale, {}).update(row)
-    return scores
-
-
-def _compared(name: str, full: nn.Module, half: nn.Module, sets: Mapping[str, Pictures]) -> tuple[list[str], Scores]:
-    """What 16 bits cost on the first set, a line for each scale; and the scores of what ships on all sets."""
-    first = next(iter(sets))
-    whole, lines = _scored(full, {first: sets[first]}), []
-    try:
-        scores = _scored(half, sets)
-    except NotFiniteError as error:
-        raise CheckpointError(f"{name} would give nan dB with 16 bits a number: {error}") from error
-    for scale, row in whole.items():
-        before, after = row[first]["psnr"], scores[scale][first]["psnr"]
-        lines.append(f"{first} ×{scale}: {before:.4f} dB with 32 bits a number, {after:.4f} dB with 16")
-        if not before - after <= MAX_LOSS:
-            raise CheckpointError(f"{name} would lose more than {MAX_LOSS} dB by rounding: {lines[-1]}")
-    if first == benchmark.PHOTOGRAPHS:
-        lines.append(f"no row in {benchmark.FILE}: {', '.join(benchmark.SETS)} are not on this machine")
-    return lines, scores
-
-
-def _refuse_worse(name: str, scores: Scores, before: Scores) -> None:
-    """A network gives way to one whose mean PSNR, over the sets that both were scored on, is not lower."""
-    for scale, old in before.items():
-        both = [key for key in old if key in scores.get(scale, {})]
-        if old and not both:
-            raise UsageError(
-                f"{name} ships with scores on {', '.join(old)}, none of which is on this machine; "
-                "put one into $SRLIB_DATA, or replace it uncompared with --force"
-            )
-        ours, theirs = (sum(of[key]["psnr"] for key in both) / max(1, len(both)) for of in (scores[scale], old))
-        if ours < theirs:
-            raise UsageError(
-                f"{name}: {ours:.4f} dB at ×{scale} over {', '.join(both)}, worse than the {theirs:.4f} dB of the one "
-                "that ships; --force replaces it"
-            )
-
-
-def _all_scores(scores: Scores, before: Scores) -> Scores:
-    """For the card: what was measured, and what is known of the same file on benchmark sets that are not here."""
-    found = {}
-    for scale, row in scores.items():
-        known = {name: old for name, old in before.get(scale, {}).items() if name in benchmark.SETS} | row
-        found[scale] = {name: known[name] for name in benchmark.SETS if name in known} or row
-    return found
-
-
 def _exported(net: nn.Module, name: str, sha256: str) -> str:
     """Export as the playground does; a line on how far it is from torch."""
     if not onnx_export.is_available():
@@ -213,10 +169,3 @@ def _table(old: str, model: str, scores: Scores, same: bool) -> tuple[str, list[
         return replaced or not same
 
     return benchmark.merged(old, rows, stale), gone
-
-
-def _score_lines(scores: Scores) -> Iterator[str]:
-    """What the card says, as a table."""
-    for scale, row in scores.items():
-        for name, found in row.items():
-            yield f"  ×{scale}  {name:<{len(benchmark.PHOTOGRAPHS)}}  {found['psnr']:.2f} dB  SSIM {found['ssim']:.4f}"

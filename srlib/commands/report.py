@@ -11,9 +11,11 @@ from pathlib import Path
 
 from srlib.commands import pipes
 from srlib.commands.arguments import UsageError
+from srlib.evaluation.flicker import WARPING, FlickerScores
 from srlib.evaluation.perceptual import PerceptualScores
 from srlib.io import atomic
-from srlib.metrics import Scores
+from srlib.metrics import NotFiniteError
+from srlib.scores import Scores
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class Report:
     set: str
     scores: Scores
     look: PerceptualScores | None = None
+    flicker: FlickerScores | None = None
 
     def as_dict(self) -> dict:
-        """All scores, with one row per picture."""
-        look = {} if self.look is None else {"perceptual": self.look.as_dict()}
-        return {"model": self.model, "set": self.set} | self.scores.as_dict() | look
+        """All scores, with one row per picture, or per clip."""
+        more = {"perceptual": self.look, "flicker": self.flicker}
+        found = {name: scores.as_dict() for name, scores in more.items() if scores is not None}
+        return {"model": self.model, "set": self.set} | self.scores.as_dict() | found
 
     def row(self) -> dict[str, str]:
         """The means, for a table."""
@@ -38,7 +42,7 @@ class Report:
             "scale": f"{scores.scale:g}",
             "set": self.set,
             "protocol": scores.protocol,
-            "pictures": f"{len(scores.rows)}",
+            f"{scores.unit}s": f"{len(scores.rows)}",
             "identical": f"{scores.identical}",
             "psnr": f"{scores.psnr:.4f}",
             "ssim": f"{scores.ssim:.4f}",
@@ -46,7 +50,16 @@ class Report:
         if look is not None:
             cells |= {"distance": f"{look.distance:.5f}", "measure": look.measure}
             cells |= {"colour_shift": f"{look.colour_shift:.2f}"}
+        if self.flicker is not None:
+            cells |= {"warping_error": f"{self.flicker.warping_error:.4f}", "hr_error": f"{self.flicker.hr:.4f}"}
         return cells
+
+
+def reason_of(error: ValueError) -> str:
+    """Why something has no scores, in words."""
+    if isinstance(error, NotFiniteError):
+        return f"gives NaN or infinity; its weights are damaged, or its training diverged ({error})"
+    return str(error)
 
 
 def check_files(*paths: str | None) -> None:
@@ -111,39 +124,59 @@ def show(reports: Sequence[Report], *, aside: bool = False) -> None:
     if len(reports) == 1:
         print(*_lines(reports[0]), sep="\n", file=where)
         return
-    looks = reports[0].look is not None
-    rows = [("model", "scale", "PSNR dB", "SSIM", *["distance", "colour shift"] * looks, "pictures")]
-    for report in reports:
-        scores, look = report.scores, report.look
-        seen = (f"{look.distance:.3f}", f"{look.colour_shift:.2f}/255") if look else ()
-        values = (f"×{scores.scale:g}", _decibels(scores.psnr), f"{scores.ssim:.4f}", *seen, _count(scores))
-        rows.append((report.model, *values))
+    rows = [_cells(report) for report in reports]
+    rows = [list(rows[0]), *(list(row.values()) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:
         cells = [first.ljust(widths[0]), *(text.rjust(n) for text, n in zip(others, widths[1:], strict=True))]
         print("  ".join(cells), file=where)
     protocols = ", or ".join(dict.fromkeys(report.scores.protocol for report in reports))
     print(f"on {reports[0].set}: {protocols}", file=where)
-    if looks:
+    if reports[0].look is not None:
         print(f"distance: {reports[0].look.measure}", file=where)
+    if reports[0].flicker is not None:
+        print(_about(reports[0].flicker), file=where)
+
+
+def _cells(report: Report) -> dict[str, str]:
+    """A row of the table of several models."""
+    scores, look, flicker = report.scores, report.look, report.flicker
+    cells = {"model": report.model, "scale": f"×{scores.scale:g}", "PSNR dB": _decibels(scores.psnr)}
+    cells |= {"SSIM": f"{scores.ssim:.4f}"}
+    if look is not None:
+        cells |= {"distance": f"{look.distance:.3f}", "colour shift": f"{look.colour_shift:.2f}/255"}
+    if flicker is not None:
+        cells |= {WARPING: f"{flicker.warping_error:.2f}/255"}
+    return cells | {f"{scores.unit}s": _count(scores)}
 
 
 def _lines(report: Report) -> list[str]:
-    scores, look = report.scores, report.look
+    scores, look, flicker = report.scores, report.look, report.flicker
     psnr = f"{_decibels(scores.psnr)} dB" if math.isfinite(scores.psnr) else "infinite"
     count = len(scores.rows)
-    told = f"mean of {count} picture{'s' * (count != 1)}"
+    told = f"mean of {count} {scores.unit}{'s' * (count != 1)}"
     if scores.identical:
         told += f"; {scores.identical} identical, not in the mean PSNR"
     lines = [
-        f"{report.model} ×{scores.scale} on {report.set}: PSNR {psnr}, SSIM {scores.ssim:.4f} "
+        f"{report.model} ×{scores.scale:g} on {report.set}: PSNR {psnr}, SSIM {scores.ssim:.4f} "
         f"({scores.protocol}; {told})"
     ]
+    if scores.unit == "clip" and count > 1:
+        width = max(len(row["name"]) for row in scores.rows)
+        lines += [
+            f"  {row['name']:<{width}}  {_decibels(row['psnr'])} dB  SSIM {row['ssim']:.4f}" for row in scores.rows
+        ]
     if look is not None:
         lines.append(
             f"perceptual distance {look.distance:.3f} ({look.measure}), colour shift {look.colour_shift:.2f}/255"
         )
+    if flicker is not None:
+        lines.append(f"{WARPING} {flicker.warping_error:.2f}/255; {_about(flicker)}")
     return lines
+
+
+def _about(flicker: FlickerScores) -> str:
+    return f"{WARPING} of hr itself: {flicker.hr:.2f}/255; a blurred video scores better"
 
 
 def _decibels(value: float) -> str:

@@ -28,6 +28,23 @@ def test_models_lists_every_network_and_scale(shipped, capsys):
     assert {scale for model, scale in cells if model == "mdsr"} == {"×2", "×3", "×4"}
 
 
+def test_a_video_network_has_a_table_of_its_own_with_frames_and_copies(shipped, trained, capsys):
+    row = {"psnr": 27.911, "ssim": 0.8}
+    scores = {"4": {"Set14 in motion": row, "Vid4, BI, all frames": row | {"psnr": 25.7}}}
+    copies = {"4": {"Set14 in motion": row | {"psnr": 27.35}}}
+    trained("edvr_small", 4, shipped, steps=4000, seconds=1000, scores=scores, copies=copies)
+    assert main(["models"]) == 0
+    pictures, _, clips = capsys.readouterr().out.partition("PSNR under")
+    assert "edvr" not in pictures
+    lines = [" ".join(line.split()) for line in clips.splitlines()]
+    assert lines[2:4] == ["video network scale frames parameters steps hours", "edvr_small ×4 5 237,456 4,000 0.3"]
+    assert lines[4:7] == [
+        "PSNR of clips dB copies dB",
+        "edvr_small ×4: Set14 in motion 27.91 27.35",
+        "edvr_small ×4: Vid4, BI, all frames 25.70 –",
+    ]
+
+
 def test_a_network_that_tints_is_said_to(shipped, capsys, monkeypatch):
     for name, entry in CATALOGUE.items():
         monkeypatch.setitem(CATALOGUE, name, replace(entry, tint=Colours(21, 9.5, 3) if name == "mdsr" else None))

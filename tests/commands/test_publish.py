@@ -13,11 +13,12 @@ import torch
 import srlib
 from srlib import checkpoints, images, onnx_export
 from srlib.cli import main
-from srlib.commands import publish
+from srlib.commands import publish_scores
 from srlib.data import datasets
 from srlib.data.sources import with_patches
-from srlib.evaluation import benchmark
+from srlib.evaluation import benchmark, clips
 from srlib.metrics import PAPER, evaluate
+from srlib.models.edvr_small import GrownEDSR
 from srlib.recipes import ours
 from srlib.resample import resize
 from srlib.training.fit import fit
@@ -228,7 +229,7 @@ def test_rounding_that_costs_decibels_is_refused_with_both_numbers(data, changed
     error = fails("publish", changed(fragile))
     assert "espcn_x2 would lose more than 0.01 dB by rounding: Set5 ×2: " in error
     whole, half = (float(words.split()[-1]) for words in error.split(" dB with ")[:2])
-    assert whole > half + publish.MAX_LOSS and content(data) == before
+    assert whole > half + publish_scores.MAX_LOSS and content(data) == before
 
 
 def test_weights_that_16_bits_cannot_hold_are_refused(data, changed, fails):
@@ -331,7 +332,80 @@ def test_an_installed_package_is_no_place_to_publish(espcn, monkeypatch, fails):
     assert "publishing needs a clone of the repository" in fails("publish", espcn)
 
 
-def test_a_network_of_clips_is_refused_in_words(data, tmp_path, fails):
-    card = {"model": "edvr_small", "scale": 4, "recipe": {}, "data": {}, "steps": 1, "seconds": 1}
-    source = checkpoints.save(checkpoints.build("edvr_small", 4), tmp_path / "edvr_small_x4.safetensors", card)
-    assert "takes clips of 5 frames; networks of one picture can be published" in fails("publish", source)
+VID4 = "Vid4, BI, Y (BT.601 studio), border {}, 8-bit, {}, ends new"
+SHORT, WHOLE = VID4.format(4, "frames 3 to 8"), VID4.format(0, "all frames")
+
+
+@pytest.fixture
+def video(data, tmp_path, monkeypatch):
+    """Write a small video network as a finished run; Vid4 is drawn, and stills of Set5 and Set14 are too small."""
+    monkeypatch.setattr(clips, "MADE", 2)
+    monkeypatch.setattr(datasets, "EVAL_PHOTOS", ("chelsea",))
+    for name in "ab":
+        (tmp_path / "sets" / "Vid4" / name).mkdir(parents=True)
+        still = drawn(ord(name), 46, 55)
+        for k in range(9):
+            images.write(tmp_path / "sets" / "Vid4" / name / f"{k}.png", still[..., :, k : 46 + k])
+
+    def write(change=None, **card):
+        torch.manual_seed(0)
+        net = GrownEDSR(scale=4, blocks=1, width=8, inner=4, tail="light").eval()
+        with torch.no_grad():
+            net.fuse.weight.normal_(0, 0.05)
+            change(net) if change else None
+        told = {"model": "edvr_small", "scale": 4, "recipe": {}, "data": {}, "steps": 1, "seconds": 1} | card
+        return checkpoints.save(net, tmp_path / "run" / "edvr_small_x4.safetensors", told)
+
+    return write
+
+
+def test_a_video_network_ships_with_scores_of_clips_and_of_copies_of_the_centre(data, video, tmp_path, capsys):
+    before = (data / benchmark.FILE).read_bytes()
+    assert published(video()) == 0
+    out = capsys.readouterr().out
+    card, net = (
+        checkpoints.read_card(data / "checkpoints" / "edvr_small_x4.safetensors"),
+        checkpoints.load("edvr_small", 4),
+    )
+    still = "evaluation photographs in motion"
+    assert list(card["scores"]["4"]) == list(card["copies"]["4"]) == [still, SHORT, WHOLE]
+    frames = [[images.read(tmp_path / "sets" / "Vid4" / name / f"{k}.png") for k in range(9)] for name in "ab"]
+    for key, shown in (("scores", net), ("copies", clips.CentreCopies(net))):
+        found = [clips.evaluate_clip(shown, hr).psnr for hr in frames]
+        assert card[key]["4"][WHOLE]["psnr"] == pytest.approx(sum(found) / 2, abs=1e-4)
+        pictures = {"evaluation photographs": [("chelsea", datasets.photo("chelsea"))]}
+        made = clips.made_scores(shown, pictures, [4])["4"][still]["psnr"]
+        assert card[key]["4"][still]["psnr"] == pytest.approx(made, abs=1e-4)
+        assert f"{made:.2f} dB" in out
+    assert card["scores"] != card["copies"] and card["precision"] == "float16" and card["protocol"].startswith("BI, Y")
+    assert "export" not in out and "no ONNX file and no place in the playground" in out
+    assert (data / benchmark.FILE).read_bytes() == before
+    assert not list(data.rglob("*.onnx")) and not list(data.rglob(".*"))
+
+
+def test_publishing_a_video_network_twice_or_without_vid4_changes_nothing(data, video, tmp_path, capsys):
+    source = video()
+    assert published(source) == 0
+    before = content(data)
+    for _ in range(2):
+        assert published(source) == 0
+        assert "nothing changed" in capsys.readouterr().out and content(data) == before
+        shutil.rmtree(tmp_path / "sets" / "Vid4", ignore_errors=True)
+
+
+def test_a_worse_or_damaged_video_network_leaves_what_ships(data, video, fails, capsys):
+    assert published(video()) == 0
+    capsys.readouterr()
+    before = content(data)
+
+    def dimmed(net):
+        net.tail[0].bias += 0.3
+
+    error = fails("publish", video(dimmed))
+    assert "edvr_small_x4: " in error and "worse than the" in error and SHORT in error
+    path = video()
+    path.write_bytes(path.read_bytes()[:-9])
+    assert "damaged" in fails("publish", path)
+    path = video(lambda net: net.fuse.weight.mul_(1e9))
+    assert "nan dB with 16" in fails("publish", path, "--force")
+    assert content(data) == before

@@ -51,6 +51,23 @@ def test_the_flow_finds_every_visible_pixel_again():
         assert seen < 0.25 * unmoved and seen < 0.25 * hidden
 
 
+def test_a_whole_clip_is_the_same_clip_with_hr_of_every_frame_and_the_truth_at_its_pixels():
+    clips = stream(lr_size=32)
+    lr, hr, truth = clips.whole(range(6))
+    clip, centre, coarse = clips.made(range(6), truth=True)
+    assert torch.equal(lr, clip) and torch.equal(hr[:, 2], centre)
+    assert hr.shape == (6, 5, 3, 64, 64) and truth.flow.shape == (6, 5, 2, 64, 64) and truth.visible.all(-1).any()
+    assert (lr - resize(hr.flatten(0, 1), 0.5).clamp(0, 1).view(lr.shape)).abs().max() < 0.51 / 255
+    averaged = F.avg_pool2d(truth.flow.flatten(0, 1), 2).view(coarse.flow.shape) / 2  # hr pixels to lr pixels
+    assert ((averaged - coarse.flow).abs() < 1e-3).float().mean() > 0.95  # all but edges of the front layer
+    along = torch.arange(64) + 0.5
+    here = torch.stack(torch.meshgrid(along, along, indexing="ij"), -1)
+    places = (here + truth.flow.movedim(2, -1)).flip(-1) / 32 - 1
+    moved = F.grid_sample(hr.flatten(0, 1), places.flatten(0, 1), "bicubic", "border", align_corners=False)
+    error = (moved.view(hr.shape) - hr[:, 2:3]).abs().mean(2)
+    assert error[truth.visible].mean() < 0.1 * error[~truth.visible].mean()
+
+
 def test_the_layers_move_apart_and_hide_each_other():
     _, _, truth = stream(lr_size=32).made(range(24), truth=True)
     velocities = truth.flow[:, 4].flatten(2)  # (N, 2, pixels)

@@ -6,8 +6,17 @@ from torch import nn
 
 from srlib import metrics
 from srlib.data import datasets
-from srlib.evaluation.clips import WHOLE, ClipProtocol, Shifted, blurred_down, evaluate_clip, made_scores, window
-from srlib.models.interpolators import bicubic
+from srlib.evaluation.clip_degradations import MovedBack, Shifted, aligned, blurred_down
+from srlib.evaluation.clips import (
+    WHOLE,
+    CentreCopies,
+    ClipProtocol,
+    evaluate_clip,
+    made_scores,
+    mean_of_clips,
+    window,
+)
+from srlib.models.interpolators import bicubic, bilinear
 from srlib.resample import resize
 
 VID4 = {"calendar": 20.241, "city": 25.307, "foliage": 23.498, "walk": 26.088}
@@ -51,6 +60,20 @@ def test_bd_frames_lie_a_pixel_and_a_half_off_the_usual_grid():
     assert (Shifted()(lr)[inside] - ramp[inside]).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_an_upscaler_of_bd_frames_puts_them_where_they_belong(scale):
+    ramp = (0.005 * torch.arange(96.0)).expand(1, 1, 96, 96)
+    ramp = ramp + ramp.mT
+    lr, inside = blurred_down(ramp, scale), (..., slice(24, -24), slice(24, -24))
+    net = Middle()
+    net.forward, net.scale = (lambda lr: resize(lr, scale)), scale  # a network, in place of an interpolator
+    for upscaler, kind in ((bicubic(scale), Shifted), (bilinear(scale), Shifted), (net, MovedBack)):
+        found = aligned(upscaler)
+        assert type(found) is kind and (found(lr)[inside] - ramp[inside]).abs().max() < 1e-3
+        assert (upscaler(lr)[inside] - ramp[inside]).mean().item() == pytest.approx(-0.01 * (scale - 1) / 2, abs=1e-4)
+    assert (found.frames, found.channels) == (3, 3)
+
+
 class Middle(nn.Module):
     """Takes clips, and enlarges the centre frame as bicubic interpolation does."""
 
@@ -72,11 +95,59 @@ def test_a_network_of_clips_sees_its_windows_and_is_scored_on_its_frames():
     found = evaluate_clip(net, hr, protocol)
     assert [row["name"] for row in found.rows] == ["frame 1", "frame 2", "frame 3"]
     assert all(seen == sorted(seen) for seen in net.seen) and len(net.seen) == 3
-    assert found.protocol == "BI, RGB, border 4, 8-bit, frames 1 to 4, ends new"
+    assert found.protocol == "BI, RGB, border 4, 8-bit, frames 1 to 3, ends new"
     plain = metrics.evaluate(bicubic(4), [("a", hr[1])], metrics.Protocol("rgb", 4, 8))
     assert found.rows[0]["psnr"] == pytest.approx(plain.rows[0]["psnr"], abs=0.02)
-    with pytest.raises(ValueError, match="frames 7 to end are none of a clip of 5"):
+    with pytest.raises(ValueError, match="frames 7 to the end are none of a clip of 5"):
         evaluate_clip(net, hr, ClipProtocol(first=7))
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_frames_become_small_by_the_scale_of_the_upscaler(scale):
+    hr = [torch.rand(1, 3, 41, 50) for _ in range(2)]
+    found = evaluate_clip(bicubic(scale), hr)
+    plain = metrics.evaluate(bicubic(scale), [("a", hr[0])], WHOLE)
+    assert found.rows[0]["psnr"] == plain.rows[0]["psnr"]
+
+
+def test_each_frame_is_handed_on_and_frames_of_two_sizes_are_refused():
+    hr, seen = [torch.rand(1, 3, 33, 46) for _ in range(4)], []
+    evaluate_clip(Middle(), hr, ClipProtocol(first=2), each=lambda sr, hr: seen.append((sr.shape, hr.shape)))
+    assert seen == [((1, 3, 32, 44), (1, 3, 32, 44))] * 2
+    with pytest.raises(ValueError, match="must have one size"):
+        evaluate_clip(Middle(), [*hr, torch.rand(1, 3, 33, 45)])
+
+
+def test_grey_clips_pass_a_network_of_colour():
+    hr = [torch.rand(1, 1, 33, 46) for _ in range(3)]
+    found = evaluate_clip(Middle(), hr, ClipProtocol(pictures=metrics.Protocol("rgb", 0, 8)))
+    rgb = evaluate_clip(
+        Middle(), [x.expand(-1, 3, -1, -1) for x in hr], ClipProtocol(pictures=metrics.Protocol("rgb", 0, 8))
+    )
+    assert found.psnr == pytest.approx(rgb.psnr, abs=1e-3)
+
+
+def test_the_mean_of_clips_is_over_clips_and_keeps_their_frames():
+    short, long = ([torch.rand(1, 3, 32, 44) for _ in range(count)] for count in (1, 3))
+    clips = {name: evaluate_clip(bicubic(4), hr) for name, hr in (("a", short), ("b", long))}
+    found = mean_of_clips(clips)
+    assert found.psnr == pytest.approx((clips["a"].psnr + clips["b"].psnr) / 2) and found.scale == 4
+    told = found.as_dict()
+    assert [(row["name"], len(row["frames"])) for row in told["clips"]] == [("a", 1), ("b", 3)]
+    assert told["protocol"] == clips["a"].protocol and "images" not in told and found.unit == "clip"
+    with pytest.raises(ValueError, match="no clip was scored"):
+        mean_of_clips({})
+
+
+def test_copies_of_the_centre_are_all_that_a_network_sees():
+    class Sum(nn.Module):
+        scale, channels, frames = 1, 3, 5
+
+        def forward(self, clip):
+            return clip.sum(1)
+
+    clip = torch.rand(2, 5, 3, 8, 9)
+    torch.testing.assert_close(CentreCopies(Sum())(clip), 5 * clip[:, 2])
 
 
 @pytest.mark.parametrize("clip", VID4)
