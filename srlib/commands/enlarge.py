@@ -1,8 +1,11 @@
-"""One picture of `srlib upscale`: read, enlarged, checked and written."""
+"""One picture of `srlib upscale`: read, enlarged, checked and written; one frame of a clip."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +13,7 @@ from torch import Tensor, nn
 from srlib.commands import pipes
 from srlib.commands.batch import Job
 from srlib.commands.progress import Bar
-from srlib.inference import upscale
+from srlib.inference import receptive_radius, upscale
 from srlib.io import codecs
 from srlib.io.codecs import FORMATS, ImageError
 from srlib.io.photo import MAX_RESULT
@@ -59,10 +62,43 @@ class Enlarger:
                 codecs.holds(kind, bits=header.bits, alpha=header.alpha, size=size, name=target)
             if not isinstance(file, Path):
                 file.seek(0)
-            photo = self._enlarged(job, codecs.load(file), bar)
-            self._write(target, photo)
+            photo = read(file)
+            self._write(target, self._enlarged(job, photo, photo.pixels, bar))
         finally:
             bar.update(end - bar.n)
+
+    def frame(self, job: Job, window: Sequence[codecs.Photo], bar: Bar) -> None:
+        """Enlarge and write the middle frame of those that the network sees; the bar counts its pixels.
+
+        Raises: as when called.
+        """
+        photo, header = window[len(window) // 2], codecs.header(job.source)
+        target = job.target(header, self._size(job, header.height, header.width))
+        self._write(target, self._enlarged(job, photo, stacked([one.pixels for one in window]), bar))
+
+    def pixels(self, lr: Tensor, name: str, progress: Callable[[int, int], None] | None = None) -> Tensor:
+        """What the network makes of lr (1, C, h, w), or of a clip (1, T, C, h, w); not clamped, on the CPU.
+
+        Args:
+            name: of the picture, for messages.
+            progress: as for `inference.upscale`.
+
+        Raises: NotFiniteError for NaN or infinity.
+        """
+        tile = self.tile if self.net.scale == int(self.net.scale) else None  # tiles meet only at whole pixels
+        overlap = self._overlap if tile and max(lr.shape[-2:]) > tile else None
+        lr = lr.to(self.device)
+        sr = upscale(self.net, lr, tile=tile, overlap=overlap, ensemble=self.ensemble, progress=progress)
+        if not _is_finite(sr):
+            raise NotFiniteError(
+                f"{self.model} gives NaN or infinity for {name}; its weights are damaged, or its training diverged"
+            )
+        return sr.cpu()
+
+    @cached_property
+    def _overlap(self) -> int:
+        """Of tiles, measured once for all pictures."""
+        return receptive_radius(self.net, getattr(self.net, "channels", None) or 3, self.device)
 
     def _size(self, job: Job, height: int, width: int) -> tuple[int, int]:
         height, width = math.ceil(height * self.net.scale), math.ceil(width * self.net.scale)
@@ -73,23 +109,15 @@ class Enlarger:
             )
         return height, width
 
-    def _enlarged(self, job: Job, photo: codecs.Photo, bar: Bar) -> codecs.Photo:
-        if photo.alpha is not None:
-            photo = replace(photo, pixels=fill_hidden(photo.pixels, photo.alpha))
-        scale, start, pixels = self.net.scale, bar.n, photo.pixels.shape[-2] * photo.pixels.shape[-1]
-        tile = self.tile if scale == int(scale) else None  # tiles meet only at whole pixels
+    def _enlarged(self, job: Job, photo: codecs.Photo, lr: Tensor, bar: Bar) -> codecs.Photo:
+        start, pixels = bar.n, photo.pixels.shape[-2] * photo.pixels.shape[-1]
 
         def progress(done: int, total: int) -> None:
             bar.update(start + pixels * done // total - bar.n)
 
-        lr = photo.pixels.to(self.device)
-        sr = upscale(self.net, lr, tile=tile, ensemble=self.ensemble, progress=progress)
-        if not _is_finite(sr):
-            raise NotFiniteError(
-                f"{self.model} gives NaN or infinity for {job.name}; its weights are damaged, or its training diverged"
-            )
-        alpha = None if photo.alpha is None else resize(photo.alpha, scale)
-        return replace(photo, pixels=sr.cpu(), alpha=alpha)
+        sr = self.pixels(lr, job.name, progress)
+        alpha = None if photo.alpha is None else resize(photo.alpha, self.net.scale)
+        return replace(photo, pixels=sr, alpha=alpha)
 
     def _write(self, target: Path | str, photo: codecs.Photo) -> None:
         kind = FORMATS[target.suffix.lower() if isinstance(target, Path) else self.pipe]
@@ -98,6 +126,21 @@ class Enlarger:
             codecs.save(target, photo, quality=quality)
         else:
             pipes.write(target, codecs.encode(kind, photo, quality=quality))
+
+
+def read(source: Path | BinaryIO) -> codecs.Photo:
+    """A picture whose hidden pixels have the colours of those beside them.
+
+    Raises: ImageError as `codecs.load`.
+    """
+    photo = codecs.load(source)
+    return photo if photo.alpha is None else replace(photo, pixels=fill_hidden(photo.pixels, photo.alpha))
+
+
+def stacked(window: Sequence[Tensor]) -> Tensor:
+    """Frames (1, C, h, w) as a clip (1, T, C, h, w); grey ones among those in colour get three channels."""
+    channels = max(frame.shape[1] for frame in window)
+    return torch.stack([frame.expand(-1, channels, -1, -1) for frame in window], 1)
 
 
 def _is_finite(image: Tensor) -> bool:

@@ -5,7 +5,8 @@ import hashlib
 import io
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,22 @@ def write(path: str | os.PathLike, content: bytes | str, *, durable: bool = Fals
 
     Raises: OSError as for writing a file.
     """
+    with replacing(path) as partial:
+        _put(partial, content, durable=durable)
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """A hidden name beside `path` to write to, which becomes `path` at the end; where anything fails, it goes away.
+
+    A killed process leaves it: a name that begins with a dot and ends with `.part`.
+
+    Raises: OSError as `write`.
+    """
     path = _target(Path(path))
     partial = _beside(path, "part")
     try:
-        _put(partial, content, durable=durable)
+        yield partial
         if path.exists():
             shutil.copymode(path, partial)
         os.replace(partial, path)
