@@ -126,8 +126,9 @@ def handheld(hr: Tensor) -> tuple[Tensor, Tensor]:
 def judge(net: Callable[[Tensor], Tensor]) -> tuple[float, float]:
     """How many dB a network gains from real neighbours on four photographs, from 0 to 1, and what was noticed.
 
-    The gain is that over copies of the centre frame, or over interpolation of it where this is better. The second
-    number is 0, or where there is no gain that of a hint.
+    The gain is over copies of the centre frame or its interpolation, whichever is better; the second stands for a hint.
+
+    Raises: ValueError for a result that is no sr of the right shape.
     """
     crops = [photo(name)[..., top : top + 104, left : left + 104] for name, top, left in CROPS]
     clip, hr = handheld(torch.cat(crops).mean(1, keepdim=True))
