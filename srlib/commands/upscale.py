@@ -61,7 +61,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         help="of all results; needed for - (default: that of each name, png where it cannot hold what the picture has)",
     )
     option("--quality", type=arguments.quality, help="of JPEG (default: 95) and WebP (default: lossless), 1 to 100")
-    option("--crf", type=video.crf, help=f"constant rate factor of a video; lower: better, larger (default: {video.CRF})")
+    option(
+        "--crf", type=video.crf, help=f"constant rate factor of a video; lower: better, larger (default: {video.CRF})"
+    )
     option(
         "--cuts",
         action=argparse.BooleanOptionalAction,
