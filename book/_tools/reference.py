@@ -21,13 +21,15 @@ from book._tools.codelinks import used_in
 from book._tools.docstrings import constants, escaped, listed, modules, restructured
 from book._tools.pages import ROOT, settings
 
-# What signatures name and no page here describes. Names of srlib are not in it: those have to resolve.
+# What signatures name and no page here describes. Names of srlib are not in it, but for type variables: all others have
+# to resolve.
 OUTSIDE = [
     (
         "py:.*",
-        r"(torch|onnx|numpy|PIL|tqdm|ipywidgets|os|matplotlib|argparse|collections|pathlib|typing|types|contextlib|functools)\..*",
+        r"(torch|onnx|numpy|PIL|tqdm|ipywidgets|os|matplotlib|argparse|collections|pathlib|typing|types|contextlib|functools|fractions)\..*",
     ),
     ("py:.*", r"(int|float|str|bool|bytes|object|list|dict|tuple|set|range|type|None|Path|Ellipsis|\.\.\.)"),
+    ("py:class", r"srlib\.video\.clips\.Item"),
     ("py:.*", r"(Exception|ValueError|RuntimeError|OSError|ConnectionError)"),
 ]
 AUTODOC = {
