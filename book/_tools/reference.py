@@ -29,7 +29,7 @@ OUTSIDE = [
         r"(torch|onnx|numpy|PIL|tqdm|ipywidgets|os|matplotlib|argparse|collections|pathlib|typing|types|contextlib|functools|fractions)\..*",
     ),
     ("py:.*", r"(int|float|str|bool|bytes|object|list|dict|tuple|set|range|type|None|Path|Ellipsis|\.\.\.)"),
-    ("py:class", r"srlib\.video\.clips\.Item"),
+    ("py:class", r"srlib\.video\.clips\._Item"),
     ("py:.*", r"(Exception|ValueError|RuntimeError|OSError|ConnectionError)"),
 ]
 AUTODOC = {

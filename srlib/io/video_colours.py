@@ -123,7 +123,7 @@ def to_image(frame: Any, colours: Colours) -> Tensor:
     layout = frame.format
     if colours.matrix == RGB:
         deep = colours.bits > 8
-        packed = frame.reformat(format="rgb48le" if deep else "rgb24")
+        packed = frame.reformat(format="rgb48le" if deep else "rgb24", threads=1)
         rows = _plane(packed, 0, 3, np.uint16 if deep else np.uint8)
         return torch.from_numpy(rows).permute(2, 0, 1)[None].div_(65535 if deep else 255)
     kind = np.uint8 if colours.bits <= 8 else np.uint16
@@ -146,7 +146,8 @@ def _unpacked(frame: Any, name: str, colours: Colours) -> Any:
     if frame.format.name == name:
         return frame
     same = FULL if colours.full else LIMITED
-    return frame.reformat(format=name, src_color_range=same, dst_color_range=same)
+    # in several threads, FFmpeg gets rows of p010 wrong where two of them meet, now and then
+    return frame.reformat(format=name, src_color_range=same, dst_color_range=same, threads=1)
 
 
 def _plane(frame: Any, index: int, channels: int, kind: type) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Padding = Literal["new", "reflect", "repeat"]
-Item = TypeVar("Item")
+_Item = TypeVar("_Item")
 
 BLOCKS = (18, 32)  # of a frame, down and across, whose means are compared
 MOTION = (3, 5)  # blocks that a picture may have moved by, down and across
@@ -41,11 +41,11 @@ def window(place: int, total: int, frames: int, padding: Padding = "new") -> lis
 
 
 def windows(
-    stream: Iterable[Item],
+    stream: Iterable[_Item],
     frames: int,
     padding: Padding = "reflect",
-    cuts: Callable[[Iterable[Item]], Iterable[tuple[Item, bool]]] | None = None,
-) -> Iterator[list[Item]]:
+    cuts: Callable[[Iterable[_Item]], Iterable[tuple[_Item, bool]]] | None = None,
+) -> Iterator[list[_Item]]:
     """For each frame of a stream the frames that a network sees, itself in the middle; as `window` counts them.
 
     No more than 2·frames of them are held at a time, however long the stream is.
@@ -60,10 +60,10 @@ def windows(
     if frames < 1 or frames % 2 == 0:
         raise ValueError(f"a window has an odd number of frames, so that one is in the middle; got {frames}")
     reach = frames // 2
-    held: deque[Item] = deque()
+    held: deque[_Item] = deque()
     first = place = 0  # the number of held[0], and of the next frame to be given its window, in this scene
 
-    def ready(total: int) -> Iterator[list[Item]]:
+    def ready(total: int) -> Iterator[list[_Item]]:
         nonlocal first, place
         found = window(place, total, frames, padding)
         yield [held[k - first] for k in found]
@@ -87,7 +87,7 @@ def windows(
         yield from ready(first + len(held))
 
 
-def scenes(stream: Iterable[Item], pixels: Callable[[Item], Tensor] = lambda item: item) -> Iterator[tuple[Item, bool]]:
+def scenes(stream: Iterable[_Item], pixels: Callable[[_Item], Tensor] = lambda item: item) -> Iterator[tuple[_Item, bool]]:
     """Each frame with whether a scene begins there, one frame late.
 
     Frames are compared as means of 18 × 32 blocks of brightness; a picture may have moved by up to 3 blocks down and 5
@@ -100,7 +100,7 @@ def scenes(stream: Iterable[Item], pixels: Callable[[Item], Tensor] = lambda ite
         pixels: of a frame: (1, C, h, w) in [0, 1].
     """
     usual: deque[float] = deque(maxlen=USUAL)  # from frame to frame
-    held: deque[tuple[Item, Tensor]] = deque(maxlen=4)  # two before and two after the place that is looked at
+    held: deque[tuple[_Item, Tensor]] = deque(maxlen=4)  # two before and two after the place that is looked at
     for item in stream:
         held.append((item, _blocks(pixels(item))))
         if len(held) == 2:

@@ -26,7 +26,7 @@ function comparison() {
   const [back, front] = [side("back"), side("front")];
   const grip = make("span", { className: "srlib-grip" }, "↔");
   const line = make("div", { className: "srlib-line", "aria-hidden": "true" }, grip);
-  const stage = make("div", { className: "srlib-stage", tabindex: 0, role: "group" }, back.layer, front.layer, line);
+  const stage = make("div", { className: "srlib-stage srlib-swipe", tabindex: 0, role: "group" }, back.layer, front.layer, line);
   const range = make("input", { className: "srlib-split", type: "range", min: 0, max: 100, step: 0.5, value: 50 });
   const zoomOut = button("−", { "aria-label": "Zoom out" });
   const zoomIn = button("+", { "aria-label": "Zoom in" });

@@ -6,7 +6,7 @@ import { Component } from "./component.js";
 export { enlarge } from "./enlarge.js";
 
 const HERE = import.meta.url;
-const STYLES = ["../widget.css", "../compare.css", "playground.css"]; // the first two are those of srlib's widgets
+const STYLES = ["../widget.css", "../swipe.css", "../compare.css", "playground.css"]; // the first three are those of srlib's widgets
 
 /**
  * Builds the playground inside `element`.
