@@ -18,7 +18,7 @@ SUFFIXES = (
 )
 
 
-OLDEST = 17  # PyAV that tells colours and tables of contents
+OLDEST = 18  # PyAV that tells colours and tables of contents, and unpacks in one thread
 
 
 class VideoError(ValueError):

@@ -213,7 +213,7 @@ def test_words_that_do_not_fit_a_video(clip, tmp_path, fails):
 
 def test_without_pyav_a_video_is_one_line(clip, tmp_path, fails, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    assert 'videos need PyAV, which is not installed: pip install "av>=17"' in fails(
+    assert 'videos need PyAV, which is not installed: pip install "av>=18"' in fails(
         "upscale", clip, tmp_path / "out.mp4", *BICUBIC
     )
 

@@ -321,11 +321,11 @@ def test_places_that_take_no_video(tmp_path):
 
 def test_without_pyav_one_line_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(VideoError, match=r'videos need PyAV, which is not installed: pip install "av>=17"'):
+    with pytest.raises(VideoError, match=r'videos need PyAV, which is not installed: pip install "av>=18"'):
         video_files.library()
 
 
 def test_a_pyav_that_is_too_old_is_one_line(monkeypatch):
     monkeypatch.setattr(av, "__version__", "14.0.1")
-    with pytest.raises(VideoError, match=r"videos need PyAV 17, and 14\.0\.1 is installed: pip install"):
+    with pytest.raises(VideoError, match=r"videos need PyAV 18, and 14\.0\.1 is installed: pip install"):
         video_files.library()
