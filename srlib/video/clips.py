@@ -87,7 +87,9 @@ def windows(
         yield from ready(first + len(held))
 
 
-def scenes(stream: Iterable[_Item], pixels: Callable[[_Item], Tensor] = lambda item: item) -> Iterator[tuple[_Item, bool]]:
+def scenes(
+    stream: Iterable[_Item], pixels: Callable[[_Item], Tensor] = lambda item: item
+) -> Iterator[tuple[_Item, bool]]:
     """Each frame with whether a scene begins there, one frame late.
 
     Frames are compared as means of 18 × 32 blocks of brightness; a picture may have moved by up to 3 blocks down and 5
