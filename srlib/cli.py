@@ -5,11 +5,25 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from srlib.commands import console, convert, degrade, evaluate, export, fetch, kernel, models, publish, train, upscale
+from srlib.commands import (
+    assign,
+    console,
+    convert,
+    degrade,
+    evaluate,
+    export,
+    fetch,
+    grade,
+    kernel,
+    models,
+    publish,
+    train,
+    upscale,
+)
 from srlib.commands.arguments import NO_MEMORY, complain, is_out_of_memory
 from srlib.data.fetch import FetchError
 
-COMMANDS = (upscale, train, evaluate, fetch, models, kernel, degrade, convert, export, publish)
+COMMANDS = (upscale, train, evaluate, fetch, models, kernel, degrade, convert, export, publish, assign, grade)
 INTERRUPTED, PIPE_CLOSED, TERMINATED = 130, 141, 143  # 128 + the signal's number, as shells have it
 
 

@@ -83,25 +83,25 @@ def check(name: str, answer: Callable) -> Result:
         raise TypeError(f"check({name!r}, …) needs your function itself, not its result; got {type(answer).__name__}")
     got = []
     for probe in exercise.probes:
-        outcome = _run(answer, probe)
+        outcome = run(answer, probe)
         if isinstance(outcome, str):
             return Result(name, False, outcome)
         got.append(outcome)
-    expected = [_as_tensors(exercise.reference(*_copy(probe))) for probe in exercise.probes]
-    if _agree(got, expected, exercise.tolerance):
+    expected = [as_tensors(exercise.reference(*copy(probe))) for probe in exercise.probes]
+    if agree(got, expected, exercise.tolerance):
         return Result(name, True, "right.")
     for hint, mistake in exercise.mistakes.items():
-        wrong = [_as_tensors(mistake(*_copy(probe))) for probe in exercise.probes]
-        if _agree(got, wrong, exercise.tolerance):
+        wrong = [as_tensors(mistake(*copy(probe))) for probe in exercise.probes]
+        if agree(got, wrong, exercise.tolerance):
             return Result(name, False, hint)
-    return Result(name, False, _first_difference(got, expected, exercise.tolerance))
+    return Result(name, False, first_difference(got, expected, exercise.tolerance))
 
 
 def _chapter(chapter: str) -> dict[str, Exercise]:
     return importlib.import_module(f"srlib.exercises.{chapter}").EXERCISES
 
 
-def _copy(probe: tuple) -> tuple:
+def copy(probe: tuple) -> tuple:
     """A copy of the arguments, generators included, since an answer may modify them."""
 
     def fresh(value: Any) -> Any:
@@ -114,9 +114,9 @@ def _copy(probe: tuple) -> tuple:
     return tuple(fresh(value) for value in probe)
 
 
-def _run(answer: Callable, probe: tuple) -> list[Tensor] | str:
+def run(answer: Callable, probe: tuple) -> list[Tensor] | str:
     """The answer's result as tensors, or a hint why it cannot be compared."""
-    arguments = _copy(probe)
+    arguments = copy(probe)
     try:
         value = answer(*arguments)
     except NotImplementedError:
@@ -129,7 +129,7 @@ def _run(answer: Callable, probe: tuple) -> list[Tensor] | str:
     if any(not torch.equal(before, after) for before, after in pairs):
         return "your function changed its argument; work on a copy (clone)."
     try:
-        return _as_tensors(value)
+        return as_tensors(value)
     except (TypeError, ValueError, RuntimeError):
         return f"your function returned a {type(value).__name__}; return numbers or tensors."
 
@@ -140,13 +140,13 @@ def _flat(value: Any) -> list[Tensor]:
     return [tensor for item in value for tensor in _flat(item)] if isinstance(value, list | tuple) else []
 
 
-def _as_tensors(value: Any) -> list[Tensor]:
+def as_tensors(value: Any) -> list[Tensor]:
     """A number, array or tensor, or a tuple of them, as float64 tensors."""
     values = value if isinstance(value, tuple) else (value,)
     return [torch.as_tensor(item).detach().cpu().to(torch.float64) for item in values]
 
 
-def _agree(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float) -> bool:
+def agree(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float) -> bool:
     return all(
         len(mine) == len(right)
         and all(
@@ -157,7 +157,7 @@ def _agree(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: flo
     )
 
 
-def _first_difference(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float) -> str:
+def first_difference(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float) -> str:
     """The first difference, for an answer that matches no known mistake."""
     for mine, right in zip(got, expected, strict=True):
         if len(mine) != len(right):

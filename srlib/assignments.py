@@ -1,0 +1,214 @@
+"""What a student's assignment notebook uses: the given data, checks on public examples, and weights to hand in.
+
+    from srlib.assignments import attach, check, data, in_grader, use
+
+`use` is the notebook's first call: it unpacks the examples and the data that `srlib assign` put into it. The checks
+compare with right values on a few examples. The grader uses other ones, so a check that passes is no promise.
+"""
+
+import base64
+import os
+import zlib
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from srlib.grading.sandbox import protocol, values
+
+GIVEN = "given.bin"  # where the grader puts the data of the student whose notebook this is
+MAX_FILE = 1_000_000
+_MOST = 50_000_000
+_notebook: dict[str, Any] = {}
+
+
+class Checked:
+    """What a check says; true if it passed. A notebook shows the sentence."""
+
+    def __init__(self, passed: bool, text: str):
+        self.passed, self.text = passed, text
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __repr__(self) -> str:
+        return f"{'✓' if self.passed else '✗'} {self.text}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>"
+
+
+def in_grader() -> bool:
+    """Whether the notebook is being graded, where a training would only cost its time."""
+    return os.environ.get("SRLIB_SANDBOX") == "1"
+
+
+def use(packed: str) -> None:
+    """Take in what `srlib assign` put into this notebook.
+
+    Raises: ValueError if the text is not whole.
+    """
+    if in_grader():
+        return
+    try:
+        header, body = protocol.split(zlib.decompress(base64.b64decode(packed)), _MOST)
+    except (ValueError, zlib.error):
+        raise ValueError("the notebook's first cell is damaged: copy it again from the assignment") from None
+    _notebook.clear()
+    _notebook.update(
+        part=header["part"], **dict(zip(("examples", "given"), values.build(header["tree"], body), strict=True))
+    )
+
+
+def data(question: str) -> dict[str, Tensor]:
+    """The data of a question: a dictionary of tensors. When the notebook is graded, these are your own, by your name.
+
+    Raises: ValueError for a question without data; RuntimeError if the notebook's first cell has not been run.
+    """
+    given = _given_by_grader() if in_grader() else _unpacked()["given"]
+    if question not in given:
+        raise ValueError(f"question {question!r} has no data; there are {', '.join(given)}")
+    return {name: tensor.clone() for name, tensor in given[question].items()}
+
+
+def check(question: str, *answers: Any) -> Checked:
+    """Test an answer on the examples of a question.
+
+    Args:
+        question: its name.
+        answers: your function; for a question that asks for values, the values; for weights, nothing.
+
+    Raises: ValueError for an unknown question; RuntimeError if the notebook's first cell has not been run.
+    """
+    if in_grader():
+        return Checked(True, f"{question}: not checked here.")
+    examples = _unpacked()["examples"]
+    if question not in examples:
+        raise ValueError(f"no question {question!r}; there are {', '.join(examples)}")
+    example = examples[question]
+    kind = {"function": _function, "values": _values, "measured": _measured, "weights": _weights}[example["kind"]]
+    passed, text = kind(question, example, answers)
+    return Checked(passed, f"{question}: {text}")
+
+
+def attach(file: str) -> "Attached":
+    """Show a file of weights in such a way that it is handed in inside the notebook; write it as a cell's last line.
+
+    Raises: FileNotFoundError; ValueError for a name or size that the grader would not take.
+    """
+    path = Path(file)
+    if path.name != file or not file.isascii() or path.suffix != ".safetensors":
+        raise ValueError(f"{file!r}: give the name of a .safetensors file beside the notebook")
+    size = path.stat().st_size
+    if size > MAX_FILE:
+        raise ValueError(f"{file} has {size} bytes; at most {MAX_FILE} can be handed in")
+    return Attached(file, path.read_bytes())
+
+
+class Attached:
+    """A file inside a notebook: the cell's output carries it."""
+
+    def __init__(self, name: str, content: bytes):
+        self.name, self.content = name, content
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {len(self.content)} bytes, handed in with this notebook once it is saved"
+
+    def _repr_html_(self) -> str:
+        text = base64.b64encode(self.content).decode()
+        return f'<p>{escape(repr(self))}</p><div hidden data-srlib-file="{escape(self.name)}">{text}</div>'
+
+
+def pack(part: str, examples: dict, given: dict) -> str:
+    """The text for `use` (the side of `srlib assign`)."""
+    tree, body = values.arguments((examples, given))
+    frame = protocol.frame({"part": part, "tree": tree}, body)
+    return base64.b64encode(zlib.compress(frame, 9)).decode()
+
+
+def pack_given(given: dict[str, dict[str, Tensor]]) -> bytes:
+    """The file `GIVEN` (the grader's side)."""
+    tree, body = values.arguments((given,))
+    return protocol.frame({"tree": tree}, body)
+
+
+def _given_by_grader() -> dict:
+    path = Path(GIVEN)
+    if not path.is_file():
+        return {}
+    header, body = protocol.split(path.read_bytes(), _MOST)
+    return values.build(header["tree"], body)[0]
+
+
+def _unpacked() -> dict:
+    if not _notebook:
+        raise RuntimeError("run the notebook's first cell, with use(…), before this one")
+    return _notebook
+
+
+def _function(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
+    from srlib import exercises
+
+    if len(answers) != 1 or not callable(answers[0]):
+        return False, f"give the function itself: check({question!r}, {question})."
+    answer: Callable = answers[0]
+    got = []
+    for arguments in example["arguments"]:
+        found = exercises.run(answer, arguments)
+        if isinstance(found, str):
+            return False, found
+        got.append(found)
+    right, *wrong = [[exercises.as_tensors(value) for value in row] for row in (example["right"], *example["wrong"])]
+    tolerance = example["tolerance"]
+    if exercises.agree(got, right, tolerance):
+        return True, f"right on {len(got)} example{'s' * (len(got) > 1)}."
+    for hint, row in zip(example["hints"], wrong, strict=True):
+        if exercises.agree(got, row, tolerance):
+            return False, hint
+    return False, exercises.first_difference(got, right, tolerance)
+
+
+def _values(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
+    names = example["names"]
+    if len(answers) != len(names):
+        return False, f"give check({question!r}, {', '.join(names)})."
+    for name, value in zip(names, answers, strict=True):
+        if value is None or value is Ellipsis:
+            return False, f"{name} has no value yet."
+    return True, f"{', '.join(names)} {'has a value' if len(names) == 1 else 'have values'}; the grader says how good."
+
+
+def _measured(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
+    if len(answers) != 1 or not callable(answers[0]):
+        return False, f"give the function itself: check({question!r}, {question})."
+    from srlib import exercises
+
+    found = exercises.run(answers[0], example["arguments"])
+    if isinstance(found, str):
+        return False, found
+    shapes = [list(tensor.shape) for tensor in found]
+    if shapes != [example["shape"]]:
+        return False, f"the shape is {shapes[0] if shapes else []}, expected {example['shape']}."
+    if not bool(torch.isfinite(found[0]).all()):
+        return False, "some values are NaN or infinite."
+    return True, "gives a picture of the right shape; the grader measures how good it is."
+
+
+def _weights(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
+    from safetensors.torch import load_file
+
+    file = Path(f"{question}.safetensors")
+    if not file.is_file():
+        return False, f"there is no file {file} yet."
+    if file.stat().st_size > MAX_FILE:
+        return False, f"{file} has {file.stat().st_size} bytes; at most {MAX_FILE} are taken."
+    tensors = load_file(file)
+    count = sum(tensor.numel() for tensor in tensors.values())
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+        return False, f"{file} has weights that are NaN or infinite."
+    if count > example["parameters"]:
+        return False, f"{file} has {count} numbers, at most {example['parameters']} are allowed."
+    return True, f"{count} of at most {example['parameters']} numbers; the grader measures how good they are."
