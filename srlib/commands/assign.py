@@ -51,10 +51,14 @@ def run(options: argparse.Namespace) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         gradescope.write(path, loaded, options.seed)
         print(f"written: {path}")
+    questions = (loaded.folder / folders.QUESTIONS).read_text(encoding="utf-8")
+    everybodys = given(loaded, options.seed, drawn.SHARED)
     if options.otter:
-        files[f"otter/{options.part}.ipynb"] = otter.master(loaded, options.seed)
+        files["otter/questions.py"] = questions
+        files[f"otter/{options.part}.ipynb"] = otter.master(loaded, options.seed, everybodys)
     if options.nbgrader:
-        files[f"source/{options.part}/{options.part}.ipynb"] = nbgrader.source(loaded, options.seed)
+        files[f"source/{options.part}/questions.py"] = questions
+        files[f"source/{options.part}/{options.part}.ipynb"] = nbgrader.source(loaded, options.seed, everybodys)
     write(options.out, files)
     names = list(files)
     print(*(f"written: {options.out / name}" for name in names[:5]), sep="\n")

@@ -8,6 +8,7 @@ import copy
 import json
 import time
 from statistics import mean, pstdev
+from tempfile import TemporaryDirectory
 
 from srlib.grading import drawn, student
 from srlib.grading.folders import MASTER, Loaded
@@ -73,7 +74,9 @@ def execute(loaded: Loaded) -> None:
             cell["source"] += f'\n\nuse("{packed}")'
     notebook = nbformat.from_dict(student.as_notebook(running, loaded))
     try:
-        NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+        with TemporaryDirectory() as place:
+            resources = {"metadata": {"path": place}}
+            NotebookClient(notebook, timeout=600, kernel_name="python3", resources=resources).execute()
     except CellExecutionError as error:
         raise ValueError(f"{loaded.folder}: the master does not run: {str(error).splitlines()[-1]}") from None
     for cell, ran in zip(cells, notebook.cells, strict=True):

@@ -63,9 +63,7 @@ def load(part: str, masters: Path | None = None) -> Loaded:
     for file in (folder / MASTER, folder / QUESTIONS):
         if not file.is_file():
             raise ValueError(f"{file} is missing: an assignment is a master notebook and its questions")
-    found = getattr(_module(folder / QUESTIONS), "ASSIGNMENT", None)
-    if not isinstance(found, Assignment):
-        raise ValueError(f"{folder / QUESTIONS} defines no ASSIGNMENT")
+    found = import_questions(folder / QUESTIONS)
     if found.part != part:
         raise ValueError(f"{folder / QUESTIONS}: the part is called {found.part!r}, the folder {part!r}")
     return Loaded(found, folder, _digest(folder))
@@ -85,9 +83,12 @@ def _digest(folder: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _module(path: Path):
-    """The questions as a module; they are the instructor's own code."""
-    name = f"srlib_assignment_{path.parent.name}"
+def import_questions(path: Path) -> Assignment:
+    """The assignment that a file of questions defines; it is the instructor's own code.
+
+    Raises: ValueError if it cannot be imported or defines none.
+    """
+    name = f"srlib_assignment_{path.resolve().parent.name}"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up there
@@ -95,7 +96,10 @@ def _module(path: Path):
         spec.loader.exec_module(module)
     except Exception as error:
         raise ValueError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
-    return module
+    found = getattr(module, "ASSIGNMENT", None)
+    if not isinstance(found, Assignment):
+        raise ValueError(f"{path} defines no ASSIGNMENT")
+    return found
 
 
 def _folder(masters: Path | None) -> Path:

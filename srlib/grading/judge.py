@@ -51,13 +51,25 @@ class FunctionKey:
     wrong: dict[str, list[list[Tensor]]]
 
 
-def function_key(question: FunctionQuestion, probes: Sequence[tuple]) -> FunctionKey:
-    """Compute right and wrong values once for all notebooks."""
+def function_key(question: FunctionQuestion, probes: Sequence[tuple], *, small: bool = False) -> FunctionKey:
+    """Compute right and wrong values once for all notebooks.
+
+    Args:
+        question: the question.
+        probes: the arguments.
+        small: these are small examples, on which some mistakes are no more possible; they are passed over.
+    """
 
     def values(function) -> list[list[Tensor]]:
         return [exercises.as_tensors(function(*exercises.copy(probe))) for probe in probes]
 
-    wrong = {hint: values(mistake.function) for hint, mistake in question.mistakes.items()}
+    wrong = {}
+    for hint, mistake in question.mistakes.items():
+        try:
+            wrong[hint] = values(mistake.function)
+        except (ValueError, RuntimeError, IndexError):
+            if not small:
+                raise
     return FunctionKey(probes, values(question.reference), wrong)
 
 

@@ -1,1 +1,46 @@
-"""x"""
+"""A source notebook for nbgrader (its format 3), made from our master. Its tests run in the student's kernel.
+
+Source: nbgrader's documentation, "Creating and grading assignments"; a test cell whose last line is a number gives
+that many points.
+"""
+
+import json
+
+from srlib.grading import inkernel, otter, student
+from srlib.grading.folders import Loaded
+
+
+def source(loaded: Loaded, seed: int, given: dict) -> str:
+    """The notebook; `questions.py` has to lie beside it.
+
+    Args:
+        loaded: the assignment.
+        seed: of probes and pictures.
+        given: the data for everybody.
+
+    Raises: MasterError; SandboxError, since thresholds come from the master's run.
+    """
+    limits = inkernel.thresholds(loaded, seed)
+    cells = []
+    for cell in student.complete(loaded, given):
+        name = student.answer_of(cell)
+        cells.append(cell)
+        if name:
+            cell["metadata"] = {"nbgrader": _mark(f"{name}-answer", solution=True)}
+            test = otter.test(loaded, name, seed, limits, ends="points")
+            text = f"### BEGIN HIDDEN TESTS\n{test}\n### END HIDDEN TESTS"
+            made = {"cell_type": "code", "id": f"test-{name}", "source": text, "outputs": [], "execution_count": None}
+            points = loaded.assignment.question(name).points
+            cells.append(made | {"metadata": {"nbgrader": _mark(f"{name}-test", grade=True) | {"points": points}}})
+    return json.dumps(student.as_notebook(cells, loaded), indent=1, ensure_ascii=False) + "\n"
+
+
+def _mark(name: str, *, solution: bool = False, grade: bool = False) -> dict:
+    return {
+        "grade": grade,
+        "grade_id": name,
+        "locked": grade,
+        "schema_version": 3,
+        "solution": solution,
+        "task": False,
+    }

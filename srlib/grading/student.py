@@ -60,13 +60,24 @@ def notebook(loaded: Loaded, given: dict[str, dict[str, Tensor]], calls: dict[st
 
     Raises: MasterError.
     """
-    cells = handed_out(loaded)
+    return as_notebook(_with_data(handed_out(loaded), loaded, given, calls), loaded)
+
+
+def complete(loaded: Loaded, given: dict[str, dict[str, Tensor]]) -> list[Cell]:
+    """The master's cells with examples and data put in, solutions and all, for those who make their own version.
+
+    Raises: MasterError.
+    """
+    return _with_data([bare(cell) for cell in cells_of(loaded)], loaded, given, first_calls(loaded))
+
+
+def _with_data(cells: list[Cell], loaded: Loaded, given: dict, calls: dict) -> list[Cell]:
     for cell in cells:
         if is_setup(cell):
             packed = pack(loaded.assignment.part, examples(loaded, calls), given)
             cell["source"] = f'{cell["source"]}\n\nuse("{packed}")'
             cell["metadata"]["tags"] = ["hide-input"]
-    return as_notebook(cells, loaded)
+    return cells
 
 
 def handed_out(loaded: Loaded) -> list[Cell]:
@@ -93,7 +104,7 @@ def examples(loaded: Loaded, calls: dict[str, tuple]) -> dict[str, dict[str, Any
     found = {}
     for question in loaded.assignment.questions:
         if isinstance(question, FunctionQuestion):
-            key = judge.function_key(question, question.examples)
+            key = judge.function_key(question, question.examples, small=True)
             differs = {h: v for h, v in key.wrong.items() if not exercises.agree(v, key.right, question.tolerance)}
             found[question.name] = {
                 "kind": "function",
