@@ -237,6 +237,6 @@ ASSIGNMENT = Assignment(
             },
         ),
         ValueQuestion("named", 3, ("named",), _zoo, _judge_names),
-        MeasuredQuestion("upscale", 5, _measure, _bicubic, picture_size=128),
+        MeasuredQuestion("upscale", 5, _measure, _bicubic, picture_size=96, pictures=3),
     ),
 )  # fmt: skip

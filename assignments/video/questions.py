@@ -248,6 +248,6 @@ ASSIGNMENT = Assignment(
             },
         ),
         ValueQuestion("odd", 3, ("odd",), _odd, _judge_odd),
-        MeasuredQuestion("fuse", 5, _measure, _one_frame),
+        MeasuredQuestion("fuse", 5, _measure, _one_frame, picture_size=64, pictures=2),
     ),
 )  # fmt: skip
