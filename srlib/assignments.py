@@ -8,7 +8,6 @@ compare with right values on a few examples. The grader uses other ones, so a ch
 
 import base64
 import os
-import zlib
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -17,11 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from srlib.grading.sandbox import protocol, values
+from srlib.grading import handout
 
-GIVEN = "given.bin"  # where the grader puts the data of the student whose notebook this is
-MAX_FILE = 1_000_000
-_MOST = 50_000_000
 _notebook: dict[str, Any] = {}
 
 
@@ -54,13 +50,11 @@ def use(packed: str) -> None:
     if in_grader():
         return
     try:
-        header, body = protocol.split(zlib.decompress(base64.b64decode(packed)), _MOST)
-    except (ValueError, zlib.error):
+        found = handout.unpack(packed)
+    except ValueError:
         raise ValueError("the notebook's first cell is damaged: copy it again from the assignment") from None
     _notebook.clear()
-    _notebook.update(
-        part=header["part"], **dict(zip(("examples", "given"), values.build(header["tree"], body), strict=True))
-    )
+    _notebook.update(found)
 
 
 def data(question: str) -> dict[str, Tensor]:
@@ -103,8 +97,8 @@ def attach(file: str) -> "Attached":
     if path.name != file or not file.isascii() or path.suffix != ".safetensors":
         raise ValueError(f"{file!r}: give the name of a .safetensors file beside the notebook")
     size = path.stat().st_size
-    if size > MAX_FILE:
-        raise ValueError(f"{file} has {size} bytes; at most {MAX_FILE} can be handed in")
+    if size > handout.MAX_FILE:
+        raise ValueError(f"{file} has {size} bytes; at most {handout.MAX_FILE} can be handed in")
     return Attached(file, path.read_bytes())
 
 
@@ -122,25 +116,9 @@ class Attached:
         return f'<p>{escape(repr(self))}</p><div hidden data-srlib-file="{escape(self.name)}">{text}</div>'
 
 
-def pack(part: str, examples: dict, given: dict) -> str:
-    """The text for `use` (the side of `srlib assign`)."""
-    tree, body = values.arguments((examples, given))
-    frame = protocol.frame({"part": part, "tree": tree}, body)
-    return base64.b64encode(zlib.compress(frame, 9)).decode()
-
-
-def pack_given(given: dict[str, dict[str, Tensor]]) -> bytes:
-    """The file `GIVEN` (the grader's side)."""
-    tree, body = values.arguments((given,))
-    return protocol.frame({"tree": tree}, body)
-
-
 def _given_by_grader() -> dict:
-    path = Path(GIVEN)
-    if not path.is_file():
-        return {}
-    header, body = protocol.split(path.read_bytes(), _MOST)
-    return values.build(header["tree"], body)[0]
+    path = Path(handout.GIVEN)
+    return handout.unpack_given(path.read_bytes()) if path.is_file() else {}
 
 
 def _unpacked() -> dict:
@@ -203,8 +181,8 @@ def _weights(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
     file = Path(f"{question}.safetensors")
     if not file.is_file():
         return False, f"there is no file {file} yet."
-    if file.stat().st_size > MAX_FILE:
-        return False, f"{file} has {file.stat().st_size} bytes; at most {MAX_FILE} are taken."
+    if file.stat().st_size > handout.MAX_FILE:
+        return False, f"{file} has {file.stat().st_size} bytes; at most {handout.MAX_FILE} are taken."
     tensors = load_file(file)
     count = sum(tensor.numel() for tensor in tensors.values())
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):

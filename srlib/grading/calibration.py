@@ -10,7 +10,7 @@ import time
 from statistics import mean, pstdev
 from tempfile import TemporaryDirectory
 
-from srlib.grading import drawn, student
+from srlib.grading import drawn, handout, student
 from srlib.grading.folders import MASTER, Loaded
 from srlib.grading.marker import Marker
 from srlib.grading.questions import ValueQuestion
@@ -67,7 +67,7 @@ def execute(loaded: Loaded) -> None:
         for question in loaded.assignment.questions
         if isinstance(question, ValueQuestion)
     }
-    packed = student.pack(loaded.assignment.part, student.examples(loaded, student.first_calls(loaded)), given)
+    packed = handout.pack(loaded.assignment.part, student.examples(loaded, student.first_calls(loaded)), given)
     running = copy.deepcopy(cells)
     for cell in running:
         if student.is_setup(cell):

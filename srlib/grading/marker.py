@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from srlib.assignments import GIVEN, pack_given
 from srlib.grading import drawn, judge, weights
 from srlib.grading.folders import Loaded
+from srlib.grading.handout import GIVEN, pack_given
 from srlib.grading.judge import Score
 from srlib.grading.questions import AnswerError, FunctionQuestion, MeasuredQuestion, ValueQuestion
 from srlib.grading.sandbox.host import Sandbox

@@ -7,14 +7,15 @@ A master's cells say in their metadata what they are: `{"srlib": {"answer": QUES
 import copy
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from srlib import exercises
-from srlib.assignments import pack
 from srlib.grading import drawn, judge
 from srlib.grading.folders import Loaded
+from srlib.grading.handout import pack
 from srlib.grading.questions import FunctionQuestion, MeasuredQuestion, ValueQuestion
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -137,7 +138,8 @@ def first_calls(loaded: Loaded) -> dict[str, tuple]:
                 return result
 
             draw = drawn.generator(0, loaded.assignment.part, question.name, "public")
-            question.measure(record, drawn.pictures(question, draw), draw)
+            small = replace(question, picture_size=max(question.picture_size // 2, 32))
+            question.measure(record, drawn.pictures(small, draw), draw)
             found[question.name] = seen[0]
     return found
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
-from srlib.assignments import MAX_FILE
+from srlib.grading.handout import MAX_FILE
 from srlib.grading.questions import AnswerError, MeasuredQuestion
 
 _SAMPLE = 512  # numbers of a sketch

@@ -125,7 +125,9 @@ def test_texts_are_harmless():
         (np.zeros((0, 3)), np.zeros((0, 3))),
         (np.array([[1, 2]], dtype=">i4"), np.array([[1.0, 2.0]])),
         ((1, None, "é"), (1, None, "é")),
-        ({"b": [True, 2]}, {"b": [True, 2]}),
+        ({"b": [True, "2"]}, {"b": [True, "2"]}),
+        ([[1, 2.5], (True, 0)], np.array([[1, 2.5], [1, 0]])),
+        ([], []),
     ],
 )
 def test_results_cross_as_float64(value, expected):

@@ -167,6 +167,9 @@ def _answer(header: dict, body: memoryview, limits: Limits) -> bytes:
         except BaseException as error:  # whatever a student's function raises is the reason
             reason = f"your function raised {protocol.clean(shell.describe(error), 400)}"
             return protocol.frame({"status": "raised", "reason": reason})
+        if values.contents(arguments) != values.contents(values.build(header["arguments"], body)):
+            reason = "your function changed its argument; work on a copy (clone)."
+            return protocol.frame({"status": "unusable", "reason": reason})
     try:
         return _data(*values.result(value, limits.reply_bytes))
     except values.Unusable as error:
