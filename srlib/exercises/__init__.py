@@ -147,6 +147,7 @@ def as_tensors(value: Any) -> list[Tensor]:
 
 
 def agree(got: list[list[Tensor]], expected: list[list[Tensor]], tolerance: float) -> bool:
+    """Whether all values have the right shapes and differ by no more than the tolerance; NaN equals NaN."""
     return all(
         len(mine) == len(right)
         and all(

@@ -114,7 +114,10 @@ def values(question: ValueQuestion, truth: Any, notebook: Notebook) -> Score:
 
 
 class InSandbox:
-    """A student's function as `apply`: called in the sandbox, the result checked to be a picture of finite numbers."""
+    """A student's function as `apply`: called in the sandbox, the result checked to be an array of finite numbers.
+
+    Raises: AnswerError, when called, where there is no such array.
+    """
 
     def __init__(self, name: str, notebook: Notebook):
         self.name, self.notebook, self.seconds, self.reply = name, notebook, 0.0, Reply("value")

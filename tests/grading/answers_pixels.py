@@ -50,7 +50,7 @@ def kernel(t, b, c):
 import math
 import torch
 
-def k(t):
+def weight(t):
     t = abs(t)
     if t <= 1:
         return 1.5 * t**3 - 2.5 * t**2 + 1
@@ -61,17 +61,17 @@ def source(j, n):
         return -1 - j
     return j if j < n else 2 * n - 1 - j
 
-def down(image, s):
+def lower(image, s):
     C, H, W = image.shape
     result = torch.zeros(C, H * s, W, dtype=torch.float64)
     for i in range(H * s):
         u = (i + 0.5) / s - 0.5
         for j in range(math.floor(u) - 1, math.floor(u) + 3):
-            result[:, i] += k(u - j) * image[:, source(j, H)]
+            result[:, i] += weight(u - j) * image[:, source(j, H)]
     return result
 
 def enlarge(image, scale):
-    return down(down(image, scale).transpose(1, 2), scale).transpose(1, 2)
+    return lower(lower(image, scale).transpose(1, 2), scale).transpose(1, 2)
 """,
         "numpy": """
 import numpy as np

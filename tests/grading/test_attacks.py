@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from srlib.grading.attacks.attack import CHECKOUT, HOME
 from srlib.grading.attacks.corpus import ATTACKS, ONLY_THEMSELVES
 from srlib.grading.sandbox import processes
 from tests.grading.notebooks import notebook
 
-PLACES = ("/", "/tmp", "/var/tmp", "/dev/shm", "/root", "/work", "/work/main", "/usr", "/etc", "/run", "/home")
+PLACES = ("/", "/tmp", "/var/tmp", "/dev/shm", HOME, CHECKOUT, "/usr", "/etc", "/run", "/home")
 
 
 def outside() -> dict:

@@ -42,13 +42,13 @@ def test_none_must_be_asked_for_and_works():
 def test_a_notebook_sees_no_environment_home_or_process(sandbox, monkeypatch):
     cell = (
         "import os\nfrom pathlib import Path\nnames = sorted(os.environ)\nhome = str(Path.home())\nhere = os.getcwd()\n"
-        "found = [p for p in ('/root/.bashrc', '/etc/shadow', '/work/shared') if os.access(p, os.R_OK)]\n"
+        "found = [p for p in ('/etc/shadow', '/etc/hostname', '/var/log') if os.access(p, os.R_OK)]\n"
         "try: tasks = len([n for n in os.listdir('/proc') if n.isdigit()])\nexcept OSError: tasks = 0"
     )
     with sandbox.open(notebook(cell)) as found:
         assert not {"SRLIB_TEST_SECRET", "PIP_FIND_LINKS", "AWS_CA_BUNDLE"} & set(found.value("names").value)
         assert found.value("home").value == found.value("here").value and found.value("tasks").value <= 3
-        assert "/etc/shadow" not in found.value("found").value
+        assert found.value("found").value == []
 
 
 def test_notebooks_do_not_see_each_other(sandbox):
@@ -131,7 +131,7 @@ def test_what_is_shown_has_no_home_and_no_tests():
     import srlib
 
     seen = view.files(Path(srlib.__file__).parent)
-    assert not {"/", "/home", "/root", "/etc", "/work", "/work/main"} & set(seen.shown)
+    assert not {"/", "/home", "/etc", str(Path.home()), str(ROOT), str(ROOT.parent)} & set(seen.shown)
     assert [Path(path).name for path in seen.hidden] == ["exercises"]
 
 

@@ -91,6 +91,6 @@ def test_a_result_has_a_largest_size(sandbox):
 
 
 def test_the_network_is_refused(sandbox):
-    cell = "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:1/', timeout=1)"
+    cell = "import urllib.request\nurllib.request.urlopen('http://localhost:1/', timeout=1)"
     with sandbox.open(notebook(cell)) as found:
         assert "not permitted" in found.report.errors[0] or "resolution" in found.report.errors[0], found.report

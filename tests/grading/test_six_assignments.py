@@ -14,7 +14,7 @@ from tests.grading.notebooks import notebook
 
 PARTS = ("pixels", "networks", "perception", "video", "loops", "real")
 SETUP = "from srlib.assignments import attach, check, data, in_grader, use"
-WORDS = {"raised", "wrong", "part", "missing", "time"}  # statuses of an answer that gets less than all
+WORDS = {"raised", "unusable", "wrong", "part", "missing", "time"}  # statuses of an answer that gets less than all
 
 pytestmark = pytest.mark.slow
 

@@ -5,6 +5,10 @@ whether process 1 is the sandbox's own and their parent, and otherwise do nothin
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+
+HOME = str(Path.home())  # of the grader, not of the sandbox
+CHECKOUT = str(Path(__file__).resolve().parents[3])
 
 GUARD = """
 import os

@@ -1,6 +1,6 @@
 """Attacks on time, memory, files and output, endings of every kind, signals and processes."""
 
-from srlib.grading.attacks.attack import GUARD, LATER, Attack, tries
+from srlib.grading.attacks.attack import CHECKOUT, GUARD, HOME, LATER, Attack, tries
 
 ATTACKS = {
     # loops
@@ -70,7 +70,7 @@ ATTACKS = {
         "import os, pathlib",
         *(
             f"open({folder!r} + '/srlib-attack-write', 'w').close()"
-            for folder in ("/", "/root", "/work", "/work/main", "/usr", "/var/tmp", "/etc", "/dev", "/proc", "/home", "/run")
+            for folder in ("/", HOME, CHECKOUT, "/usr", "/var/tmp", "/etc", "/dev", "/proc", "/home", "/run")
         ),
         "open(os.__file__, 'a').close()",
         "os.unlink(os.__file__)",

@@ -1,6 +1,6 @@
 """Reading what is not theirs, ways out of the sandbox, and what a notebook has that a script has not."""
 
-from srlib.grading.attacks.attack import GUARD, LATER, Attack, tries
+from srlib.grading.attacks.attack import CHECKOUT, GUARD, HOME, LATER, Attack, tries
 
 ATTACKS = {
     # reading
@@ -19,11 +19,11 @@ ATTACKS = {
     "files of others": tries(
         "import os",
         *(f"open({path!r}, 'rb').read(1)" for path in (
-            "/etc/shadow", "/etc/hostname", "/root/.bashrc", "/root/.terraformrc", "/work/main/README.md",
-            "/work/main/tests/test_layers.py", "/var/log/dpkg.log", "/proc/1/environ", "/proc/1/mem", "/proc/1/maps",
-            "/proc/kcore", "/proc/kmsg", "/dev/vda", "/dev/mem", "/dev/tty", "/proc/1/fd/0", "/proc/1/fd/1", "/proc/1/root/etc/passwd",
+            "/etc/shadow", "/etc/hostname", f"{HOME}/.bashrc", f"{HOME}/.profile", f"{CHECKOUT}/README.md",
+            f"{CHECKOUT}/tests/test_layers.py", "/var/log/dpkg.log", "/proc/1/environ", "/proc/1/mem", "/proc/1/maps",
+            "/proc/kcore", "/proc/kmsg", "/dev/vda", "/dev/mem", "/dev/tty", "/proc/1/fd/0", "/proc/1/fd/1", "/proc/1/root" "/etc/passwd",
         )),
-        *(f"os.listdir({path!r})[0]" for path in ("/home", "/work/shared", "/work/main/book", "/var/tmp", "/sys")),
+        *(f"os.listdir({path!r})[0]" for path in ("/home", HOME, f"{CHECKOUT}/book", f"{CHECKOUT}/assignments", "/var/tmp", "/sys")),
     ),
     "environment": tries(
         "import os",
@@ -68,10 +68,10 @@ ATTACKS = {
     ),
     # what a notebook has that a script has not
     "shell and magics": Attack(
-        "!touch /tmp/srlib-attack-shell\n%pip install x\n%cd /\nx = !ls\n%env A=B\n%system ls\n%run x.py", dropped=False
+        "!touch /dev/shm/srlib-attack-shell\n%pip install x\n%cd /\nx = !ls\n%env A=B\n%system ls\n%run x.py", dropped=False
     ),
-    "a cell for bash": Attack("%%bash\ntouch /tmp/srlib-attack-bash"),
-    "a cell that writes": Attack("%%writefile /tmp/srlib-attack-file\nx"),
+    "a cell for bash": Attack("%%bash\ntouch /dev/shm/srlib-attack-bash"),
+    "a cell that writes": Attack("%%writefile /dev/shm/srlib-attack-file\nx"),
     "subprocess": Attack(
         GUARD + "import subprocess\nsubprocess.Popen(['/bin/sleep', '20'], start_new_session=True)", dropped=None
     ),

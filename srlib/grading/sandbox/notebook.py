@@ -71,7 +71,10 @@ class Notebook:
         self.close()
 
     def run(self, notebook: bytes, files: Mapping[str, bytes]) -> None:
-        """Send the notebook and its files and wait for the report; `Sandbox.open` does this."""
+        """Send the notebook and its files and wait for the report; `Sandbox.open` does this.
+
+        Raises: nothing; what fails becomes the problem of the report.
+        """
         began = time.monotonic()
         header = {"limits": self.limits.as_json(), "files": {name: len(data) for name, data in files.items()}}
         try:

@@ -111,11 +111,13 @@ def split(data: bytes, max_body: int) -> tuple[dict, memoryview]:
 
 
 def read_reply(data: bytes, max_body: int) -> Reply:
-    """The reply that a student's process wrote; status "broken" for whatever is none. Never raises.
+    """The reply that a student's process wrote; status "broken" for whatever is none.
 
     Args:
         data: all that came through the call's pipe.
         max_body: the largest body.
+
+    Raises: nothing, whatever the data are.
     """
     try:
         header, body = split(data, max_body)

@@ -24,44 +24,50 @@ class Shell(InteractiveShell):
     """A shell that says what it does not do: commands, `%pip` and other magics."""
 
     def init_display_formatter(self) -> None:
+        """Displays are dropped unformatted: 100,000 of them must not cost the cell's time."""
         super().init_display_formatter()
-        self.display_formatter.format = lambda *_, **__: ({}, {})  # 100,000 displays must not cost the cell's time
+        self.display_formatter.format = lambda *_, **__: ({}, {})
 
     def init_virtualenv(self) -> None:
-        pass
+        """Nothing: a virtual environment is not looked for."""
 
     def init_history(self) -> None:
+        """No history is kept."""
         super().init_history()
         self.history_manager.enabled = False
 
     def init_io(self) -> None:
-        pass
+        """Nothing: output goes to the pipe as it is."""
 
     def enable_gui(self, gui: Any = None) -> None:
-        pass
+        """Nothing: there is no display."""
 
     def enable_matplotlib(self, gui: Any = None) -> tuple[str, str]:
+        """Figures are drawn into memory only."""
         return "agg", "agg"
 
     def enable_pylab(self, *_: Any, **__: Any) -> None:
-        pass
+        """Nothing: there is no display."""
 
     def showtraceback(self, *_: Any, **__: Any) -> None:
-        pass  # the error is reported by its type and text
+        """Nothing: an error is reported by its type and text."""
 
     def showsyntaxerror(self, *_: Any, **__: Any) -> None:
-        pass
+        """Nothing, as `showtraceback`."""
 
     def system(self, cmd: str) -> None:
+        """Say that a command is not run."""
         print(f"not run in the grader: !{_first(cmd)}")
 
     system_raw = system_piped = system
 
     def getoutput(self, cmd: str, *_: Any, **__: Any) -> list[str]:
+        """Say that a command is not run; its output is empty."""
         self.system(cmd)
         return []
 
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
+        """Run a harmless magic, say so of any other."""
         if magic_name in HARMLESS:
             return super().run_line_magic(magic_name, line, _stack_depth + 1)
         if magic_name not in ("matplotlib", "config", "load_ext", "autoreload"):
@@ -69,13 +75,14 @@ class Shell(InteractiveShell):
         return None
 
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+        """Run a harmless magic, say so of any other."""
         if magic_name in HARMLESS:
             return super().run_cell_magic(magic_name, line, cell)
         print(f"not run in the grader: %%{_first(magic_name)}")
         return None
 
     def set_next_input(self, *_: Any, **__: Any) -> None:
-        pass
+        """Nothing: there is no next cell to fill in."""
 
 
 def make() -> Shell:

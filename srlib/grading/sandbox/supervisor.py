@@ -22,12 +22,9 @@ class Supervisor:
     """One notebook.
 
     Args:
-        grader: socket to the grader.
-        plan: the isolation.
-        limits: the limits.
+        grader, plan, limits: socket to the grader, the isolation, the limits.
         notebook: the notebook and its files.
-        folder: the notebook's folder.
-        uid: the throw-away user.
+        folder, uid: the notebook's folder, and the throw-away user.
     """
 
     def __init__(self, grader: socket.socket, plan, limits: Limits, notebook: child.Submission, folder: str, uid: int):
@@ -39,7 +36,10 @@ class Supervisor:
         self.alive = self.running = self.muted = False  # the cells have run and calls can be made; there is a process
 
     def run(self) -> Notes:
-        """Run the cells, again without a guilty one where a process died; returns what is known afterwards."""
+        """Run the cells, again without a guilty one where a process died; returns what is known afterwards.
+
+        Raises: Gone.
+        """
         while True:
             self.notes.restart()
             self._start()
@@ -63,7 +63,10 @@ class Supervisor:
                     return self.notes
 
     def call(self, header: dict, body: bytes) -> tuple[str, str, bytes]:
-        """One request: status and reason, or status "data" and the bytes that the notebook's process wrote."""
+        """One request: status, reason and the bytes that the notebook's process wrote.
+
+        Raises: Gone.
+        """
         if not self.alive and not self._again():
             return "died", self.notes.problem or "the notebook's process has ended.", b""
         if self.calls_left <= 0:
