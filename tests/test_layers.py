@@ -30,7 +30,15 @@ LAYERS = [
     *("data", "models", "self_ensemble", "inference", "checkpoints", "network_interpolation"),
     *("onnx_graph", "onnx_export"),
     *("losses", "evaluation", "training", "recipes"),
-    *("notebook", "exercises", "grading", "assignments", "commands", "cli", "__main__"),  # nothing below may import these
+    *(
+        "notebook",
+        "exercises",
+        "grading",
+        "assignments",
+        "commands",
+        "cli",
+        "__main__",
+    ),  # nothing below may import these
 ]
 LIBRARY = LAYERS[: LAYERS.index("notebook")]
 FORBIDDEN = {"torchvision", "basicsr", "kornia", "piq", "torchmetrics"}

@@ -50,13 +50,13 @@ class Roster:
         return iter(self.students)
 
     def find(self, *names: str) -> Student | None:
-        """The student that one of these names means: as it stands, then without case and spaces, then in part."""
+        """The student that one of these names means: as it is, without case and spaces, or with an id as a part."""
         for name in names:
             if found := self._by_name.get(name.casefold()) or self._by_name.get(_squeezed(name)):
                 return found
         words = {word for name in names for word in _words(name)}
-        inside = {self._by_name[word].id: self._by_name[word] for word in words if self._by_name.get(word)}
-        return next(iter(inside.values())) if len(inside) == 1 else None
+        inside = [student for student in self.students if student.id.casefold() in words]  # a first name is no proof
+        return inside[0] if len(inside) == 1 else None
 
 
 def read(path: Path) -> Roster:

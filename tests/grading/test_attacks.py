@@ -15,12 +15,16 @@ from tests.grading.notebooks import notebook
 PLACES = ("/", "/tmp", "/var/tmp", "/dev/shm", HOME, CHECKOUT, "/usr", "/etc", "/run", "/home")
 
 
+THROW_AWAY = 1_900_000_000  # where the sandbox's users begin
+
+
 def outside() -> dict:
     """What an attack could have changed."""
     tables = [Path(f"/proc/net/{name}") for name in ("tcp", "tcp6")]
+    lines = [line.split() for table in tables for line in table.read_text().splitlines() if " 0A " in line]
     return {
         "names": [f"{p}/{n}" for p in PLACES if os.access(p, os.R_OK) for n in os.listdir(p) if "srlib-attack" in n],
-        "listening": sorted(line.split()[1] for t in tables for line in t.read_text().splitlines() if " 0A " in line),
+        "listening": [line[1] for line in lines if int(line[7]) >= THROW_AWAY],  # other tests have servers, too
         "host": os.uname().nodename,
         "signals": signal.getsignal(signal.SIGALRM),
         "library": os.stat(os.__file__).st_mtime_ns,

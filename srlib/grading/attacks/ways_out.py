@@ -23,7 +23,7 @@ ATTACKS = {
             f"{CHECKOUT}/tests/test_layers.py", "/var/log/dpkg.log", "/proc/1/environ", "/proc/1/mem", "/proc/1/maps",
             "/proc/kcore", "/proc/kmsg", "/dev/vda", "/dev/mem", "/dev/tty", "/proc/1/fd/0", "/proc/1/fd/1", "/proc/1/root" "/etc/passwd",
         )),
-        *(f"os.listdir({path!r})[0]" for path in ("/home", HOME, f"{CHECKOUT}/book", f"{CHECKOUT}/assignments", "/var/tmp", "/sys")),
+        *(f"os.listdir({path!r})[0]" for path in ("/home", f"{CHECKOUT}/book", f"{CHECKOUT}/assignments", "/var/tmp", "/sys")),
     ),
     "environment": tries(
         "import os",

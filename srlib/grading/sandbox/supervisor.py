@@ -91,8 +91,6 @@ class Supervisor:
         finally:
             os.close(requests[0])
             os.close(replies[1])
-        os.set_blocking(requests[1], False)
-        os.set_blocking(replies[0], False)
         try:
             found = self._exchange(requests[1], replies[0], memoryview(request), end)
         finally:
@@ -104,8 +102,8 @@ class Supervisor:
         return found
 
     def _exchange(self, request: int, reply: int, left: memoryview, end: float) -> tuple[str, str, bytes]:
-        got, most = bytearray(), self.limits.reply_bytes + protocol.MAX_HEADER + protocol.HEAD.size
-        writing = True
+        got, writing, most = bytearray(), True, self.limits.reply_bytes + protocol.MAX_HEADER + protocol.HEAD.size
+        os.set_blocking(request, False)
         try:
             while True:
                 if time.monotonic() > end:
@@ -152,7 +150,6 @@ class Supervisor:
     def _start(self) -> None:
         mine, its = socket.socketpair()
         self.pipe, output = os.pipe2(os.O_CLOEXEC)
-        self.inbox = bytearray()
         home = isolation.home(self.plan, self.folder, self.uid, self.notes.runs)
         self.process = os.fork()
         if self.process == 0:
@@ -169,7 +166,7 @@ class Supervisor:
         its.close()
         os.close(output)
         os.set_blocking(self.pipe, False)
-        self.channel, self.running, self.muted = mine, True, False
+        self.channel, self.inbox, self.running, self.muted = mine, bytearray(), True, False
 
     def _stop(self) -> None:
         self.running = False
@@ -198,6 +195,8 @@ class Supervisor:
                 continue
             if word in message:
                 return message[word]
+            if "end" in message and (too_much := self._too_much(now=True)):
+                raise Died(f"the notebook {too_much}")
             self.notes.take(message)
 
     def _receive(self) -> None:
@@ -243,11 +242,10 @@ class Supervisor:
             self.notes.output += part[: max(room, 0)]
             self.notes.cut = self.notes.cut or len(part) > room
 
-    def _too_much(self) -> str:
-        now = time.monotonic()
-        if now < self.watched + _WATCH:
+    def _too_much(self, now: bool = False) -> str:
+        if not now and time.monotonic() < self.watched + _WATCH:
             return ""
-        self.watched = now
+        self.watched = time.monotonic()
         processes.reap(self.process)
         found = processes.below(os.getpid())
         if processes.memory(found, self.limits.memory) > self.limits.memory:
