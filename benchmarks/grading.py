@@ -94,10 +94,8 @@ def main(part: str, count: int = 200) -> None:
                 (folder / f"student{number:03d}.ipynb").write_bytes(notebook)
             seconds, memory = grade(folder, part, out, jobs)
             rows = len((out / "grades.csv").read_text().splitlines()) - 1
-            each = seconds / size
-            print(
-                f"{part}: {size} notebooks, {jobs} jobs: {seconds:.0f} s, {each:.2f} s each, {memory:.0f} MB, {rows} rows"
-            )
+            told = f"{seconds:.0f} s, {seconds / size:.2f} s each, {memory:.0f} MB, {rows} rows"
+            print(f"{part}: {size} notebooks, {jobs} jobs: {told}")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,15 @@ ASSIGNMENT = Assignment("tiny", "A tiny one", (
     MeasuredQuestion("net", 3, measure, lambda x: x, picture_size=16, pictures=2, network=network, parameters=24),
 ))
 """
+TRAIN = """if not in_grader():
+    ### BEGIN SOLUTION
+    import torch
+    from safetensors.torch import save_file
+
+    eye = torch.eye(3).reshape(3, 3, 1, 1)
+    state = {"0.weight": eye, "0.bias": torch.zeros(3), "1.weight": 2 * eye, "1.bias": torch.zeros(3)}
+    save_file(state, "net.safetensors", metadata={"width": "3"})
+    ### END SOLUTION"""
 DOUBLE = "def double(x):\n    return 2 * x"
 SUM = 'total = int(data("sum")["values"].sum())'
 BRIGHTEN = "def brighten(x):\n    return 2 * x"
@@ -97,8 +106,9 @@ def make(folder: Path, questions: str = QUESTIONS) -> Path:
         cell('check("sum", total)'),
         cell(solution("def brighten(x):", "return 2 * x"), srlib={"answer": "brighten"}),
         cell('check("brighten", brighten)'),
-        cell("if not in_grader():\n    ### BEGIN SOLUTION\n    pass\n    ### END SOLUTION", srlib={"answer": "net"}),
-        cell('check("net")', [attached(weights())]),
+        cell(TRAIN, srlib={"answer": "net"}),
+        cell('check("net")'),
+        cell('None if in_grader() else attach("net.safetensors")', [attached(weights())]),
     ]
     notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (place / "master.ipynb").write_text(json.dumps(notebook))
