@@ -74,6 +74,22 @@ def test_a_sandbox_leaves_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [] and not Path(f"/proc/{server}").exists()
 
 
+def test_the_folder_of_a_killed_grader_is_removed_and_one_in_use_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    code = (
+        "import os, tempfile; from srlib.grading.sandbox import launch; base = tempfile.mkdtemp(prefix='srlib-grade-');"
+    )
+    code += "launch.hold(base); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"TMPDIR": str(tmp_path)})
+    for folder in tmp_path.iterdir():
+        os.utime(folder, (1, 1))
+    assert len(list(tmp_path.iterdir())) == 1
+    with Sandbox(limits=SMALL, preload=False) as first:
+        os.utime(first.plan.base, (1, 1))
+        with Sandbox(limits=SMALL, preload=False):
+            assert Path(first.plan.base).is_dir() and len(list(tmp_path.iterdir())) == 2
+
+
 def test_notebooks_end_when_the_grader_lets_go(sandbox):
     found = sandbox.open(notebook("import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()"))
     found._channel.close()

@@ -47,8 +47,10 @@ class Sandbox:
     ):
         self.limits, self._lock = limits, threading.Lock()
         srlib = srlib or launch.installed()
+        launch.tidy()
         self.plan = probe.choose(isolation_name, srlib)
         self.isolation, self._base = self.plan.used, self.plan.base
+        self._lock_file = launch.hold(self._base)
         try:
             self._srlib, self._preload = srlib, preload
             self._start(srlib, preload)
@@ -108,6 +110,7 @@ class Sandbox:
         self._end()
         if os.path.isdir(self._base):
             processes.remove(self._base)
+            os.close(self._lock_file)
 
     def _end(self) -> None:
         server = getattr(self, "_server", None)

@@ -1,17 +1,22 @@
 """Starting a process for the sandbox: a clean environment, the interpreter's isolated mode, bubblewrap around it."""
 
+import fcntl
 import importlib.util
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 
-from srlib.grading.sandbox import isolation, view
+from srlib.grading.sandbox import isolation, processes, view
 
+_PREFIX = "srlib-grade-"
+_YOUNG = 60.0  # seconds in which a new folder may not be locked yet
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -48,12 +53,36 @@ def plan(name: str, srlib: Path, *, namespaces: bool) -> isolation.Plan:
         srlib: the package's folder.
         namespaces: whether each notebook gets its own namespaces.
     """
-    base = tempfile.mkdtemp(prefix="srlib-grade-")
+    base = tempfile.mkdtemp(prefix=_PREFIX)
     os.chmod(base, 0o711)
     os.mkdir(os.path.join(base, "view"))
     files = view.files(srlib)
     closed = os.geteuid() == 0 and isolation.closed_to_others(files)
     return isolation.Plan(name, namespaces, files, os.path.realpath(base), closed)
+
+
+def hold(base: str) -> int:
+    """Say that a temporary folder is in use, as long as this process lives and the returned file is open."""
+    lock = os.open(os.path.join(base, "lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def tidy() -> None:
+    """Remove the temporary folders of this user's graders that were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or time.time() - found.st_mtime < _YOUNG:
+                continue
+            lock = os.open(folder / "lock", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                processes.remove(str(folder))
+            finally:
+                os.close(lock)
+        except OSError:
+            continue  # in use, or another grader tidies up, too
 
 
 def start(plan: isolation.Plan, srlib: Path, control: socket.socket, module: str = "server") -> subprocess.Popen:
