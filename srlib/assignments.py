@@ -123,26 +123,27 @@ def _given_by_grader() -> dict:
 
 def _unpacked() -> dict:
     if not _notebook:
-        raise RuntimeError("run the notebook's first cell, with use(…), before this one")
+        raise RuntimeError("run the cell with use(…), near the notebook's top, before this one")
     return _notebook
 
 
 def _function(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
     from srlib import exercises
+    from srlib.grading import judge
 
     if len(answers) != 1 or not callable(answers[0]):
         return False, f"give the function itself: check({question!r}, {question})."
     answer: Callable = answers[0]
+    right, *wrong = [[exercises.as_tensors(value) for value in row] for row in (example["right"], *example["wrong"])]
     got = []
-    for arguments in example["arguments"]:
+    for arguments, wanted in zip(example["arguments"], right, strict=True):
         found = exercises.run(answer, arguments)
         if isinstance(found, str):
             return False, found
-        got.append(found)
-    right, *wrong = [[exercises.as_tensors(value) for value in row] for row in (example["right"], *example["wrong"])]
+        got.append(judge.tensors(tuple(tensor.numpy() for tensor in found), wanted))
     tolerance = example["tolerance"]
     if exercises.agree(got, right, tolerance):
-        return True, f"right on {len(got)} example{'s' * (len(got) > 1)}."
+        return True, f"right on {len(got)} example{'s' * (len(got) > 1)}; the grader uses others."
     for hint, row in zip(example["hints"], wrong, strict=True):
         if exercises.agree(got, row, tolerance):
             return False, hint
@@ -156,7 +157,23 @@ def _values(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
     for name, value in zip(names, answers, strict=True):
         if value is None or value is Ellipsis:
             return False, f"{name} has no value yet."
-    return True, f"{', '.join(names)} {'has a value' if len(names) == 1 else 'have values'}; the grader says how good."
+    for name, value, like in zip(names, answers, example["like"], strict=False):
+        if (form := _form(value)) != (wanted := _form(like)):
+            return False, f"{name} is {form}, expected {wanted}."
+    return True, f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} the right form; the grader says how good."
+
+
+def _form(value: Any) -> str:
+    """What kind of thing a value is, in words that are equal for things that serve as well."""
+    if isinstance(value, str):
+        return "a text"
+    if isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value):
+        return f"a list of {len(value)} texts"
+    try:
+        found = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        return f"a {type(value).__name__}"
+    return "one number" if found.numel() == 1 else f"numbers of shape {tuple(found.shape)}"
 
 
 def _measured(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
@@ -167,15 +184,17 @@ def _measured(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
     found = exercises.run(answers[0], example["arguments"])
     if isinstance(found, str):
         return False, found
-    shapes = [list(tensor.shape) for tensor in found]
-    if shapes != [example["shape"]]:
-        return False, f"the shape is {shapes[0] if shapes else []}, expected {example['shape']}."
+    if len(found) != 1:
+        return False, f"your function returned {len(found)} values, expected one tensor."
+    if list(found[0].shape) != example["shape"]:
+        return False, f"the shape is {tuple(found[0].shape)}, expected {tuple(example['shape'])}."
     if not bool(torch.isfinite(found[0]).all()):
         return False, "some values are NaN or infinite."
     return True, "gives a picture of the right shape; the grader measures how good it is."
 
 
 def _weights(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
+    from safetensors import SafetensorError, safe_open
     from safetensors.torch import load_file
 
     file = Path(f"{question}.safetensors")
@@ -183,7 +202,14 @@ def _weights(question: str, example: dict, answers: tuple) -> tuple[bool, str]:
         return False, f"there is no file {file} yet."
     if file.stat().st_size > handout.MAX_FILE:
         return False, f"{file} has {file.stat().st_size} bytes; at most {handout.MAX_FILE} are taken."
-    tensors = load_file(file)
+    try:
+        tensors = load_file(file)
+        with safe_open(file, "pt") as opened:
+            settings = opened.metadata() or {}
+    except (SafetensorError, ValueError, KeyError) as error:
+        return False, f"{file} is damaged: {error}."
+    if missing := [name for name in example["settings"] if name not in settings]:
+        return False, f"{file} has no {missing[0]!r} in its metadata; give it to save_file(..., metadata=...)."
     count = sum(tensor.numel() for tensor in tensors.values())
     if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
         return False, f"{file} has weights that are NaN or infinite."

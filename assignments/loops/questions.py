@@ -57,7 +57,7 @@ def _dual_probes(rng: Generator) -> list[tuple]:
 def adjoint(
     y: Tensor, kernel: Tensor, scale: int, first: int, repeat: bool = False, wrap: bool = True, gain: int = 0
 ) -> Tensor:
-    """Bᵀ Dᵀ y for a blur B around the border, and D = [first::scale]."""
+    """Bᵀ Dᵀ y for a blur B with wrap-around, and D = [first::scale]."""
     x = y.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
     if not repeat:
         x = torch.zeros_like(x)
@@ -147,11 +147,11 @@ def luck_judge(truth: dict[str, Any], values: dict[str, Any]) -> tuple[float, st
         share += 0.2 * mean + 0.4 * half + 0.4 * (mean and half and verdict)
         wrong = [hint for hint, value in list(effect.items())[2:] if abs(halves[number] - value) <= near]
         if not mean:
-            hints.append(f"mean {number} is not that of treated minus control")
+            hints.append(f"treatment {number}: the mean is wrong")
         elif not half:
-            hints.append(f"half width {number}: {'; '.join(wrong) or 'wrong'}")
+            hints.append(": ".join([f"treatment {number}: the half width is wrong", *wrong]))
         elif not verdict:
-            hints.append(f"verdict {number} does not follow from the interval and the band")
+            hints.append(f"treatment {number}: the verdict is wrong; it follows from the interval and the band")
     return share / 3 if hints else 1.0, "; ".join(hints or ["right"]) + "."
 
 
@@ -194,7 +194,7 @@ def twice_score(apply: Callable, pictures: Sequence[Tensor], rng: Generator) -> 
         right.append(psnr(sr.clamp(0, 1)[..., 4:-4, 4:-4], hr[..., 4:-4, 4:-4]).item())
         closed.append(min(50.0, psnr(shrink(blur(sr), 2), lr).item()))
     db, loop = (sum(values) / len(values) for values in (right, closed))
-    return 0.8 * db + 0.2 * loop, f"PSNR {db:.2f} dB, in lr again {loop:.2f} dB"
+    return 0.8 * db + 0.2 * loop, f"PSNR of sr {db:.2f} dB, of the shrunk sr {loop:.2f} dB."
 
 
 def _worth(share: float, wrong: dict[str, Callable]) -> dict[str, Mistake]:
@@ -221,7 +221,7 @@ _ADJOINT = {
     "the values belong on pixel `first` of each block, the one that was kept.": (
         lambda y, kernel, scale, first: adjoint(y, kernel, scale, 0)
     ),
-    "zeros around the picture: this blur goes around the border.": partial(adjoint, wrap=False),
+    "zeros around the picture: this blur wraps around at the border.": partial(adjoint, wrap=False),
 }
 _FREQUENCY = {
     "no absolute value around the difference: errors cancel out.": (
@@ -241,6 +241,7 @@ _Y, _K = (torch.arange(n, dtype=torch.float64) for n in (6, 9))
 _SR = ((7 * torch.arange(12) % 12).view(1, 1, 3, 4) / 12).double()
 _PAIR = _dual_probe(Generator().manual_seed(1), 1, 1, 2, 2, 1)
 _SEEN = (_Y.view(1, 2, 3), _K.view(3, 3), 2, 1)
+_LIKE = (torch.zeros(3), torch.zeros(3), ["none", "open", "lower"])
 
 ASSIGNMENT = Assignment(
     part="loops",
@@ -251,7 +252,15 @@ ASSIGNMENT = Assignment(
         FunctionQuestion(
             "frequency_loss", 4, frequency_loss, _frequency_probes, [(_SR, 1 - _SR**2, 1.0)], _worth(0.5, _FREQUENCY)
         ),
-        ValueQuestion("luck", 3, ("means", "half_widths", "verdicts"), luck_data, luck_judge),
-        MeasuredQuestion("twice", 5, twice_score, lambda lr: resize(lr, 2), network=network, parameters=25_000),
+        ValueQuestion("luck", 3, ("means", "half_widths", "verdicts"), luck_data, luck_judge, _LIKE),
+        MeasuredQuestion(
+            "twice",
+            5,
+            twice_score,
+            lambda lr: resize(lr, 2),
+            network=network,
+            parameters=25_000,
+            settings=("features", "blocks"),
+        ),
     ),
 )

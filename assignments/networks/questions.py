@@ -156,7 +156,9 @@ def _nets(generator: Generator) -> Sequence[tuple]:
         one = nn.Sequential(_conv(1, 6, 3), nn.ReLU(), _conv(6, 4, 3), nn.PixelShuffle(2))
         two = nn.Sequential(_conv(2, 5, 5), bent, _conv(5, 5, 1), _conv(5, 8, 3), nn.PixelShuffle(2), _conv(2, 2, 5))
         three = nn.Sequential(_conv(1, 6, 3), bent, _conv(6, 9, 3), nn.PixelShuffle(3), _conv(1, 2, 3))
-    cases = (one, (1, 1, 12, 17), 4), (two, (2, 2, 19, 13), 5), (three, (1, 1, 14, 11), 3), (two, (1, 2, 9, 11), 20)
+        four = nn.Sequential(_conv(2, 4, 3), nn.PixelShuffle(2), _conv(1, 2, 3), bent, _conv(2, 1, 3))
+    cases = [(one, (1, 1, 12, 17), 4), (two, (2, 2, 19, 13), 5), (three, (1, 1, 14, 11), 3), (four, (1, 2, 7, 10), 3)]
+    cases.append((two, (1, 2, 9, 11), 20))  # one tile
     return [(_fill(net, generator), torch.rand(shape, generator=generator), tile) for net, shape, tile in cases]
 
 
@@ -179,22 +181,17 @@ def _measure(apply: Callable, pictures: Sequence[Tensor], generator: Generator) 
         hr = PAPER.convert(picture[None])
         sigma = SIGMA[0] + (SIGMA[1] - SIGMA[0]) * float(torch.rand((), generator=generator))
         scores.append(float(PAPER.psnr(apply(degraded(hr, sigma)), hr, SCALE)))
-    mean = sum(scores) / len(scores)
-    return mean, f"mean of {len(scores)} pictures: {mean:.2f} dB ({PAPER.describe(SCALE)})"
+    return sum(scores) / len(scores), ""
 
 
 def network(settings: Mapping[str, str]) -> Compact:
     """A small `Compact` on luma, from `width` and `convolutions` in the header; ValueError if they make no sense."""
-    width, convolutions = setting(settings, "width", 4, 48), setting(settings, "convolutions", 1, 16)
-    return Compact(scale=SCALE, channels=1, width=width, convolutions=convolutions)
-
-
-def setting(settings: Mapping[str, str], name: str, low: int, high: int) -> int:
-    """A whole number of a header; ValueError if it makes no sense."""
-    text = settings.get(name)
-    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 4 and low <= int(text) <= high):
-        raise ValueError(f"the header's {name} must be a whole number from {low} to {high}, got {str(text)[:40]!r}")
-    return int(text)
+    ranges = {"width": range(4, 49), "convolutions": range(1, 17)}
+    for name, allowed in ranges.items():
+        if settings.get(name) not in map(str, allowed):
+            got = str(settings.get(name))[:40]
+            raise ValueError(f"{name} must be a whole number from {allowed[0]} to {allowed[-1]}, got {got!r}")
+    return Compact(scale=SCALE, channels=1, **{name: int(settings[name]) for name in ranges})
 
 
 with torch.random.fork_rng(devices=[]):
@@ -205,10 +202,7 @@ with torch.random.fork_rng(devices=[]):
 
 def _named(share: float, make: Callable, mistakes: dict) -> dict[str, Mistake]:
     """Mistakes of equal worth: hint -> the option, or a dictionary of options, of `make`."""
-    return {
-        hint: Mistake(make(**value) if isinstance(value, dict) else make(value), share)
-        for hint, value in mistakes.items()
-    }
+    return {hint: Mistake(make(**v) if isinstance(v, dict) else make(v), share) for hint, v in mistakes.items()}
 
 
 # fmt: off
@@ -228,10 +222,10 @@ _SHUFFLE = _named(0.4, _shuffled, {
     "the phases are transposed: in c·r·q + i·q + j the row i is the slower one.": {"split": "cji"},
     "the maps lie side by side, as r·q small pictures: h comes before r, and w before q.": {"order": "nciyjx"},
     "the factors are swapped: the first one is for the rows.": {"turned": True},
-    "the start repeats the maps in a row, 0 1 2 0 1 2 …: a block needs one map r·q times.": {"start": "row"},
-    "the start keeps the first C maps, which lie in the first blocks; keep the first of each.": {"start": "few"},
-    "the start takes the mean of each block, which is smaller than what was drawn; copy one.": {"start": "mean"},
-    "the shuffle is right, but the weights are as they were: the places of a block differ.": {"start": "none"},
+    "the new weight repeats the maps in a row, 0 1 2 0 1 2 …: a block needs one map r·q times.": {"start": "row"},
+    "the new weight keeps the first C maps, which lie in the first blocks; keep the first of each.": {"start": "few"},
+    "the new weight has the mean of each block, which is smaller than what was drawn; copy one.": {"start": "mean"},
+    "the shuffle is right, but the weight is as it was: the places of a block differ.": {"start": "none"},
 })
 _FOLD = _named(0.5, _folded, {
     "ε is lost: the norm divides by √(variance + ε), another number where a map hardly varies.": "eps",
@@ -253,16 +247,18 @@ _TILES = _named(0.3, _tiled, {
         lambda b, a, s: sum(b) + sum(a),
     "no seam, but too much work: a kernel of side k looks (k − 1) / 2 to each side, not k − 1.":
         lambda b, a, s: _halo([2 * r for r in b], [2 * r for r in a], s),
+    "no seam, but too much work: each radius after the shuffle was rounded up; round their sum.":
+        lambda b, a, s: sum(b) + sum(-(-r // s) for r in a),
 })
+_FIELD_EXAMPLE = ([(5, 2, 1, 4), (3, 1, 4, 2)], 7, 6)
 _SHUFFLE_EXAMPLE = (torch.arange(24.0).view(1, 12, 1, 2), torch.arange(12.0).view(12, 1, 1, 1), (2, 3))
 _TILES_EXAMPLE = (_ONE_LAYER, torch.arange(20.0).view(1, 1, 5, 4) / 20, 3)
 ASSIGNMENT = Assignment("networks", "Networks: how far they look, and what they cost", (
-    FunctionQuestion(
-        "field_and_work", 3, _field_and_work(), _layers, [([(5, 2, 1, 4), (3, 1, 4, 2)], 7, 6)], _FIELD, tolerance=0.5
-    ),
+    FunctionQuestion("field_and_work", 3, _field_and_work(), _layers, [_FIELD_EXAMPLE], _FIELD, tolerance=0.5),
     FunctionQuestion("shuffle_and_start", 4, _shuffled(), _maps, [_SHUFFLE_EXAMPLE], _SHUFFLE),
     FunctionQuestion("folded", 4, _folded(), _normed, [(_ONE_NORM,)], _FOLD),
     FunctionQuestion("in_tiles", 4, _tiled(), _nets, [_TILES_EXAMPLE], _TILES, tolerance=1e-5),
-    MeasuredQuestion("blurred_x2", 5, _measure, lambda lr: resize(lr, SCALE), network=network, parameters=25_000),
+    MeasuredQuestion("blurred_x2", 5, _measure, lambda lr: resize(lr, SCALE), network=network, parameters=25_000,
+                     settings=("width", "convolutions")),
 ))
 # fmt: on

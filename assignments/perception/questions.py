@@ -192,20 +192,18 @@ def _measure(apply: Callable, pictures: Sequence[Tensor], generator: Generator) 
         losses.append(float(PAPER.psnr(resize(lr, SCALE), hr, SCALE) - PAPER.psnr(sr, hr, SCALE)))
     far, loss = (sum(numbers) / len(numbers) for numbers in (distances, losses))
     score = -10 * math.log10(max(far, 1e-9)) - 10 * max(0.0, loss - ALLOWED)
-    return score, f"distance {far:.3f}, {loss:+.2f} dB lost against bicubic of the {ALLOWED:g} dB allowed"
+    against = f"below bicubic; {ALLOWED:g} dB is allowed" if loss > 0 else "above bicubic"
+    return score, f"Distance {far:.3f}; PSNR {abs(loss):.2f} dB {against}."
 
 
 def network(settings: Mapping[str, str]) -> Compact:
     """A small `Compact` in colour, from `width` and `convolutions` in the header; ValueError if they make no sense."""
-    width, convolutions = _setting(settings, "width", 4, 32), _setting(settings, "convolutions", 1, 16)
-    return Compact(scale=SCALE, channels=3, width=width, convolutions=convolutions)
-
-
-def _setting(settings: Mapping[str, str], name: str, low: int, high: int) -> int:
-    text = settings.get(name)
-    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 4 and low <= int(text) <= high):
-        raise ValueError(f"the header's {name} must be a whole number from {low} to {high}, got {str(text)[:40]!r}")
-    return int(text)
+    ranges = {"width": range(4, 33), "convolutions": range(1, 17)}
+    for name, allowed in ranges.items():
+        if settings.get(name) not in map(str, allowed):
+            got = str(settings.get(name))[:40]
+            raise ValueError(f"{name} must be a whole number from {allowed[0]} to {allowed[-1]}, got {got!r}")
+    return Compact(scale=SCALE, channels=3, **{name: int(settings[name]) for name in ranges})
 
 
 def _named(make: Callable, mistakes: dict[str, dict], share: float = 0.4) -> dict[str, Mistake]:
@@ -254,13 +252,14 @@ _PENALTY = _named(_with_penalty, {
 _DISTANCE_EXAMPLE = (_ONE_LAYER, [0], torch.tensor([0.5, 0.4, 0.3]), torch.tensor([0.2, 0.25, 0.5]),
                      torch.arange(12.0).view(1, 3, 2, 2) / 12, torch.arange(12.0).flip(0).view(1, 3, 2, 2) / 10)
 _PENALTY_EXAMPLE = (_ONE_JUDGE, torch.arange(18.0).view(2, 1, 3, 3) / 18, torch.eye(3).view(1, 1, 3, 3), 2.0)
-_LOGITS_EXAMPLE = (torch.tensor([[2.0], [0.5], [-1.0]]), torch.tensor([[1.0], [-2.0]]))
+_LOGITS_EXAMPLES = [(torch.tensor([[2.0], [0.5], [-1.0]]), torch.tensor([[1.0], [-2.0]])),
+                    (torch.tensor([[200.0], [-200.0], [3.0]]), torch.tensor([[1.0], [-1.0]]))]
 ASSIGNMENT = Assignment("perception", "Perception: what looks true, and what it costs", (
     FunctionQuestion("feature_distance", 4, _feature_distance(), _pictures, [_DISTANCE_EXAMPLE], _DISTANCES),
-    FunctionQuestion("relativistic", 4, _relativistic(), _logits, [_LOGITS_EXAMPLE], _RELATIVISTIC),
+    FunctionQuestion("relativistic", 4, _relativistic(), _logits, _LOGITS_EXAMPLES, _RELATIVISTIC),
     FunctionQuestion("with_penalty", 4, _with_penalty(), _judges, [_PENALTY_EXAMPLE], _PENALTY),
-    ValueQuestion("mixture", 3, ("alpha",), _mixture, _judge),
-    MeasuredQuestion("believable_x4", 5, _measure, lambda lr: resize(lr, SCALE), unit="dB of distance",
-                     network=network, parameters=25_000),
+    ValueQuestion("mixture", 3, ("alpha",), _mixture, _judge, (0.5,)),
+    MeasuredQuestion("believable_x4", 5, _measure, lambda lr: resize(lr, SCALE), unit="(−10·log₁₀ of the distance)",
+                     network=network, parameters=25_000, settings=("width", "convolutions")),
 ))
 # fmt: on

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from srlib.data.dead_leaves import dead_leaves
 from srlib.deconvolution.boundary import radial_frequency
 from srlib.degradations import Blur, anisotropic_gaussian, motion_kernel
-from srlib.grading.questions import Assignment, FunctionQuestion, MeasuredQuestion, Mistake, ValueQuestion
+from srlib.grading.questions import AnswerError, Assignment, FunctionQuestion, MeasuredQuestion, Mistake, ValueQuestion
 from srlib.images import grey, quantised, to_y
 from srlib.metrics import PAPER, Protocol, psnr
 from srlib.resample import cubic, mirrored
@@ -115,11 +115,9 @@ SIDE = 64
 
 
 def _seen(sharp: Tensor, sigma: float, down: float, right: float) -> Tensor:
-    """Blurred by a Gaussian and moved, both around the border."""
-    turn = (
-        torch.fft.fftfreq(SIDE, dtype=torch.float64)[:, None] * down
-        + torch.fft.rfftfreq(SIDE, dtype=torch.float64) * right
-    )
+    """Blurred by a Gaussian and moved, both with wrap-around."""
+    turn = torch.fft.fftfreq(SIDE, dtype=torch.float64)[:, None] * down
+    turn = turn + torch.fft.rfftfreq(SIDE, dtype=torch.float64) * right
     gain = torch.exp(-2 * (math.pi * sigma * radial_frequency((SIDE, SIDE))) ** 2 - 2j * math.pi * turn)
     return torch.fft.irfft2(torch.fft.rfft2(sharp.double()) * gain, s=(SIDE, SIDE))
 
@@ -180,10 +178,12 @@ def restore_score(apply: Callable, pictures: Sequence[Tensor], rng: Generator) -
         taps, noise = _blur(k, rng), (0.5 + 1.5 * torch.rand((), generator=rng).item()) / 255
         y = Blur(taps)(picture[None].float())[0]
         y = y + noise * torch.randn(y.shape, generator=rng)
-        restored = torch.as_tensor(apply(y, taps, noise)).to(y).clamp(0, 1)
+        restored = torch.as_tensor(apply(y, taps, noise)).to(y)
+        if restored.shape != y.shape:
+            raise AnswerError(f"your result has the shape {tuple(restored.shape)}, expected {tuple(y.shape)}.")
         inside = (None, ..., slice(MARGIN, -MARGIN), slice(MARGIN, -MARGIN))
-        scores.append(psnr(restored[inside], picture.float()[inside]).item())
-    return sum(scores) / len(scores), "PSNR of each picture: " + ", ".join(f"{value:.2f}" for value in scores) + " dB"
+        scores.append(psnr(restored.clamp(0, 1)[inside], picture.float()[inside]).item())
+    return sum(scores) / len(scores), "PSNR of each picture: " + ", ".join(f"{value:.2f}" for value in scores) + " dB."
 
 
 def _worth(share: float, wrong: dict[str, Callable]) -> dict[str, Mistake]:
@@ -254,7 +254,7 @@ ASSIGNMENT = Assignment(
         FunctionQuestion("kernel", 3, _even, _kernel_probes, [(_LINE, 0.25, 0.6)], _worth(0.4, _KERNEL), 1e-6),
         FunctionQuestion("enlarge", 4, enlarge, _enlarge_probes, [(_SMALL, 2)], _worth(0.4, _ENLARGE)),
         FunctionQuestion("score", 4, score, _score_probes, [(_SR, _HR, 1)], _worth(0.5, _SCORE), 1e-3),
-        ValueQuestion("pair", 4, ("sigma", "down", "right"), pair_data, pair_judge),
+        ValueQuestion("pair", 4, ("sigma", "down", "right"), pair_data, pair_judge, (1.0, 1.0, 1.0)),
         MeasuredQuestion("restore", 5, restore_score, lambda y, kernel, noise: y, pictures=3),
     ),
 )

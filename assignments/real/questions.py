@@ -11,7 +11,15 @@ from srlib.burst.forward_model import ForwardModel
 from srlib.data.datasets import photo
 from srlib.data.dead_leaves import dead_leaves
 from srlib.degradations import JPEG, Blur, Decimate, GaussianNoise, PoissonNoise, gaussian_kernel, motion_kernel
-from srlib.grading.questions import Apply, Assignment, FunctionQuestion, MeasuredQuestion, Mistake, ValueQuestion
+from srlib.grading.questions import (
+    AnswerError,
+    Apply,
+    Assignment,
+    FunctionQuestion,
+    MeasuredQuestion,
+    Mistake,
+    ValueQuestion,
+)
 from srlib.images import quantised
 from srlib.metrics import Protocol
 from srlib.resample import resize
@@ -183,17 +191,18 @@ def _bicubic(lr: Tensor) -> Tensor:
 
 def _measure(apply: Apply, pictures: Sequence[Tensor], generator: Generator) -> tuple[float, str]:
     """Mean PSNR at twice the size, by `PROTOCOL`, of a camera whose blur is drawn anew for every picture."""
-    scores, plain = [], []
+    scores = []
     part = torch.randperm(len(pictures), generator=generator)  # of the range, so that no guess fits all pictures
     for k, hr in zip(part.tolist(), pictures, strict=True):
         share = (k + torch.rand((), generator=generator).item()) / len(pictures)
         sigma = SHARPEST + (SOFTEST - SHARPEST) * share
         lr = ForwardModel(torch.zeros(1, 2), scale=SCALE, sigma=sigma)(hr[None])
         lr = quantised((lr + NOISE * torch.randn(lr.shape, generator=generator)).clamp(0, 1))[0].to(hr)
-        for found, sr in ((scores, apply(lr)), (plain, _bicubic(lr))):
-            found.append(PROTOCOL.psnr(sr[None].clamp(0, 1).to(hr), hr[None], SCALE).item())
-    score, floor = (sum(values) / len(values) for values in (scores, plain))
-    return score, f"{score:.2f} dB; bicubic {floor:.2f} dB"
+        sr = apply(lr)
+        if sr.shape != hr.shape:
+            raise AnswerError(f"your result has the shape {tuple(sr.shape)}, expected {tuple(hr.shape)}.")
+        scores.append(PROTOCOL.psnr(sr[None].clamp(0, 1).to(hr), hr[None], SCALE).item())
+    return sum(scores) / len(scores), "PSNR of each picture: " + ", ".join(f"{value:.2f}" for value in scores) + " dB."
 
 
 _EXAMPLES = torch.Generator().manual_seed(0)
@@ -216,7 +225,7 @@ ASSIGNMENT = Assignment(
                 ),
             },
         ),
-        ValueQuestion("kernel", 5, ("kernel",), _camera, _judge_kernel),
+        ValueQuestion("kernel", 5, ("kernel",), _camera, _judge_kernel, (torch.zeros(KERNEL, KERNEL),)),
         FunctionQuestion(
             "losses", 4, _losses(), _translations,
             [(_network(_EXAMPLES, 1, 1, 1), _network(_EXAMPLES, 1, 1, 1),
@@ -236,7 +245,7 @@ ASSIGNMENT = Assignment(
                 ),
             },
         ),
-        ValueQuestion("named", 3, ("named",), _zoo, _judge_names),
+        ValueQuestion("named", 3, ("named",), _zoo, _judge_names, (list(NAMES),)),
         MeasuredQuestion("upscale", 5, _measure, _bicubic, picture_size=96, pictures=3),
     ),
 )  # fmt: skip

@@ -11,7 +11,15 @@ from srlib.burst.forward_model import ForwardModel
 from srlib.burst.reconstruction import map_estimate
 from srlib.data.datasets import photo
 from srlib.data.dead_leaves import dead_leaves
-from srlib.grading.questions import Apply, Assignment, FunctionQuestion, MeasuredQuestion, Mistake, ValueQuestion
+from srlib.grading.questions import (
+    AnswerError,
+    Apply,
+    Assignment,
+    FunctionQuestion,
+    MeasuredQuestion,
+    Mistake,
+    ValueQuestion,
+)
 from srlib.metrics import Protocol
 from srlib.resample import resize
 from srlib.warp import translate
@@ -190,15 +198,16 @@ def _one_frame(frames: Tensor) -> Tensor:
 
 def _measure(apply: Apply, pictures: Sequence[Tensor], generator: Generator) -> tuple[float, str]:
     """Mean PSNR of the centre frame at twice the size, by `PROTOCOL`."""
-    scores: dict[str, list[float]] = {"seven": [], "bicubic": [], "one": []}
+    scores, plain = [], []
     for hr in pictures:
         frames = _taken(hr, generator)
-        results = {"seven": apply(frames), "bicubic": _bicubic(frames), "one": _one_frame(frames)}
-        for name, sr in results.items():
-            scores[name].append(PROTOCOL.psnr(sr[None].clamp(0, 1).to(hr), hr[None], SCALE).item())
-    mean = {name: sum(values) / len(values) for name, values in scores.items()}
-    note = f"{mean['seven']:.2f} dB; bicubic {mean['bicubic']:.2f} dB, the centre frame alone {mean['one']:.2f} dB"
-    return mean["seven"], note
+        got = apply(frames)
+        if got.shape != hr.shape:
+            raise AnswerError(f"your result has the shape {tuple(got.shape)}, expected {tuple(hr.shape)}.")
+        for found, sr in ((scores, got), (plain, _bicubic(frames))):
+            found.append(PROTOCOL.psnr(sr[None].clamp(0, 1).to(hr), hr[None], SCALE).item())
+    score, bicubic = (sum(values) / len(values) for values in (scores, plain))
+    return score, f"Bicubic interpolation of the centre frame has {bicubic:.2f} dB."
 
 
 _EXAMPLES = torch.Generator().manual_seed(0)
@@ -247,7 +256,7 @@ ASSIGNMENT = Assignment(
                 )
             },
         ),
-        ValueQuestion("odd", 3, ("odd",), _odd, _judge_odd),
+        ValueQuestion("odd", 3, ("odd",), _odd, _judge_odd, ([0] * CLIPS,)),
         MeasuredQuestion("fuse", 5, _measure, _one_frame, picture_size=64, pictures=2),
     ),
 )  # fmt: skip

@@ -53,7 +53,9 @@ def add(commands: argparse._SubParsersAction) -> None:
         "--out", metavar="DIR", type=Path, help="where the results go; a batch that was stopped goes on"
     )
     command.add_argument("--roster", metavar="CSV", type=Path, help="the students: id, name, deadline, also")
-    command.add_argument("--seed", type=int, default=0, help="of probes, data and pictures; keep yours to yourself")
+    command.add_argument(
+        "--seed", type=int, default=0, help="of probes, data and pictures; take a long number and keep it to yourself"
+    )
     command.add_argument("--jobs", metavar="N", type=positive, help="notebooks at once; default: the processor's cores")
     command.add_argument("--deadline", metavar="T", help="such as 2026-05-31T23:59; what comes later is marked late")
     command.add_argument(
@@ -66,7 +68,7 @@ def add(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--similar", metavar="SHARE", type=_share, default=similar.SHARE, help="from which share on")
     command.add_argument("--shard", metavar="I/N", type=_shard, default=(1, 1), help="only the I-th of N parts")
     names = (*isolation.ORDER, isolation.NONE)
-    command.add_argument("--isolation", choices=names, help="default: the first that works; none refuses to be chosen")
+    command.add_argument("--isolation", choices=names, help="default: the first that works; 'none' has to be asked for")
     command.add_argument("--doctor", action="store_true", help="which isolation works here; try the attacks on it")
     limits = command.add_argument_group("limits of a notebook")
     for option, (field, factor, text) in _LIMITS.items():
@@ -89,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     loaded = folders.load(options.assignment, options.masters)
     people = roster.read(options.roster) if options.roster else roster.Roster()
     deadline = roster.when(options.deadline or "")
-    found = submissions.submissions(_entries(options), people, deadline)
+    found = submissions.submissions(_entries(options), people, deadline, _others(options))
     if not found and not people:
         raise UsageError(f"{options.folder}: nothing has been handed in there")
     limits = _limits(options)
@@ -126,8 +128,8 @@ def _grade(options, loaded, found, people, sandbox) -> int:
         if len(records) < len(counting):
             print(f"{len(records)} of {len(counting)} graded; the results are written when the last part is done")
             return 0
-    table = results.rows(found, records, people, options.late)
-    pairs = _pairs(table, loaded, options.similar)
+    table = results.rows(found, records, people, loaded.assignment.part, options.late)
+    pairs = _pairs(table, loaded, marker.master_sketches, options.similar)
     more = {
         "isolation_promises": isolation.PROMISES.get(sandbox.plan.name, ""),
         "thresholds": marker.thresholds_as_json(),
@@ -137,7 +139,7 @@ def _grade(options, loaded, found, people, sandbox) -> int:
         "questions.csv": results.questions(table, loaded.assignment),
         "similar.csv": results.similar(pairs),
         "canvas.csv": results.canvas(table, loaded.assignment, people),
-        "grades.json": results.summary(table, loaded.assignment, setting, more),
+        "grades.json": results.summary(table, loaded.assignment, setting, loaded.digest, more),
     }
     pages = {f"feedback/{drawn.plain(r.student)}.html": feedback.page(r, loaded.assignment) for r in table if r.record}
     results.write(options.out, files | pages)
@@ -159,12 +161,12 @@ def _told(options, table, pairs, fresh: int, sandbox, seconds: float) -> int:
     return 1 if attention else 0
 
 
-def _pairs(table, loaded, share: float) -> list[similar.Pair]:
+def _pairs(table, loaded, masters, share: float) -> list[similar.Pair]:
     """Alike in code, the master among them, and in weights, the master's own among them."""
     handed_out = prints(cell["source"] for cell in student.handed_out(loaded) if cell["cell_type"] == "code")
     found = {row.student: row.record["prints"] for row in table if row.record}
     try:
-        found["(the master)"] = prints(read(loaded.master)[0])
+        found["(the master)"] = prints(read(loaded.master).sources)
     except NoNotebook as error:
         raise UsageError(f"{loaded.folder}: {error}") from None
     pairs = similar.code(found, handed_out, share)
@@ -174,6 +176,8 @@ def _pairs(table, loaded, share: float) -> list[similar.Pair]:
             for row in table
             if row.record and (numbers := row.record["sketches"].get(question.name))
         }
+        if question.name in masters:
+            sketches["(the master)"] = masters[question.name]
         pairs += similar.weights(sketches, f"weights of {question.name}")
     return pairs
 
@@ -183,6 +187,11 @@ def _entries(options: argparse.Namespace) -> list[intake.Entry]:
     folder, own = options.folder, [options.out, options.roster]
     inside = [path.resolve().relative_to(folder.resolve()).parts for path in own if path and _within(path, folder)]
     return [e for e in intake.entries(folder) if not any(e.parts[: len(parts)] == parts for parts in inside if parts)]
+
+
+def _others(options: argparse.Namespace) -> set[str]:
+    """The other assignments' names, which nbgrader's folders may have."""
+    return set(folders.parts(options.masters)) - {options.assignment}
 
 
 def _within(path: Path, folder: Path) -> bool:

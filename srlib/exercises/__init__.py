@@ -165,7 +165,7 @@ def first_difference(got: list[list[Tensor]], expected: list[list[Tensor]], tole
             return f"your function returned {len(mine)} value(s), expected {len(right)}."
         for a, b in zip(mine, right, strict=True):
             if a.shape != b.shape:
-                return f"the shape is {tuple(a.shape)}, expected {tuple(b.shape)}."
+                return f"the shape is {tuple(a.shape)}, expected {tuple(b.shape) if b.ndim else 'one number'}."
             if a.isnan().any() and not b.isnan().any():
                 return f"{int(a.isnan().sum())} of {a.numel()} values are NaN: look for 0/0 or the root of a negative."
             off = (a - b).abs()

@@ -166,7 +166,7 @@ def _unreadable(submission: Submission, marker: Marker, reason: str) -> dict[str
         "cells": 0,
     }
     record = {"scores": scores, "question_seconds": {}, "report": report, "prints": [], "sketches": {}, "seconds": 0.0}
-    record |= {"cpu_seconds": 0.0, "left": 0, "isolation": "", "key": "", "notes": []}
+    record |= {"cpu_seconds": 0.0, "left": 0, "isolation": "", "key": "", "notes": [], "stamp": ["", ""]}
     return record | {"student": submission.student, "file": submission.entry.path}
 
 

@@ -17,7 +17,7 @@ from srlib.grading.questions import AnswerError, Assignment, FunctionQuestion, M
 from srlib.grading.sandbox.notebook import Notebook
 from srlib.grading.sandbox.protocol import Reply
 
-LOST = ("time", "memory", "died", "too large", "broken")  # statuses that the student's function brought on itself
+_UNREADABLE = ("SyntaxError", "IndentationError", "TabError")
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,15 @@ def function(question: FunctionQuestion, key: FunctionKey, notebook: Notebook) -
     return Score(question.name, 0, question.points, difference(got, key.right, question.tolerance), "wrong", seconds)
 
 
-def values(question: ValueQuestion, truth: Any, notebook: Notebook) -> Score:
-    """Judge the values that the notebook computed."""
+def values(question: ValueQuestion, truth: Any, notebook: Notebook, shared: Any = None) -> Score:
+    """Judge the values that the notebook computed.
+
+    Args:
+        question: the question.
+        truth: of the student's data.
+        notebook: the notebook.
+        shared: the truth of the data that everybody's notebook shows, to tell those who typed their values in.
+    """
     found, seconds = {}, 0.0
     for name in question.names:
         reply = notebook.value(name)
@@ -109,6 +116,8 @@ def values(question: ValueQuestion, truth: Any, notebook: Notebook) -> Score:
         found[name] = torch.from_numpy(reply.value) if isinstance(reply.value, np.ndarray) else reply.value
     share, hint = question.judge(truth, found)
     share = min(max(float(share), 0.0), 1.0)
+    if share == 0 and shared is not None and question.judge(shared, found)[0] == 1:
+        hint = "right for the data in your notebook; the grader runs your cell with other data: compute, do not type."
     status = "right" if share == 1 else "part" if share else "wrong"
     return Score(question.name, share * question.points, question.points, hint, status, seconds)
 
@@ -219,4 +228,8 @@ def _failed(question, reply: Reply, notebook: Notebook, seconds: float, name: st
         close = difflib.get_close_matches(name.lower(), {text.lower(): text for text in known}, 1, 0.6)
         same = [text for text in known if close and text.lower() == close[0]]
         reason = f"there is no {name!r} in your notebook" + (f"; is it what you call {same[0]!r}?" if same else ".")
+        errors = notebook.report.errors
+        if errors and not same:
+            first = min(errors, key=lambda n: (not errors[n].startswith(_UNREADABLE), n))
+            reason += f" Code cell {first + 1} failed: {errors[first]}"
     return Score(question.name, 0, question.points, reason, reply.status, seconds)

@@ -15,6 +15,7 @@ from srlib.grading.folders import Loaded
 from srlib.grading.handout import GIVEN, pack_given
 from srlib.grading.judge import Score
 from srlib.grading.questions import AnswerError, FunctionQuestion, MeasuredQuestion, ValueQuestion
+from srlib.grading.sandbox.cells import read
 from srlib.grading.sandbox.host import Sandbox
 from srlib.grading.sandbox.notebook import Notebook, Report
 
@@ -61,6 +62,8 @@ class Marker:
                 draw = self._draw(question.name, "pictures")
                 self.pictures[question.name] = drawn.pictures(question, draw, pictures)
         self.thresholds: dict[str, Thresholds] = {}
+        self.master_sketches = self._sketches()
+        self.shared = self.given(drawn.SHARED)[1]
 
     def given(self, student: str) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """A student's own data for all questions, and the truths."""
@@ -99,6 +102,7 @@ class Marker:
             "seconds": round(report.seconds + sum(score.seconds for score in scores), 3),
             "cpu_seconds": round(ended.cpu_seconds, 3),
             "left": ended.left,
+            "stamp": list(report.stamp),
             "isolation": report.isolation,
         }
 
@@ -106,7 +110,7 @@ class Marker:
         if isinstance(question, FunctionQuestion):
             return judge.function(question, self.keys[question.name], notebook)
         if isinstance(question, ValueQuestion):
-            return judge.values(question, truths[question.name], notebook)
+            return judge.values(question, truths[question.name], notebook, self.shared[question.name])
         thresholds = self.thresholds[question.name]
         shown, draw = self.pictures[question.name], self._draw(question.name, "measure")
         if question.network is None:
@@ -142,6 +146,18 @@ class Marker:
                 found[score["name"]] = Thresholds(floors[score["name"]], score["measured"] - slack)
         self.thresholds = found
 
+    def _sketches(self) -> dict[str, weights.Sketch]:
+        """Of the weights that travel in the master's outputs, which are public where the master is."""
+        found = {}
+        for question in self.assignment.questions:
+            data = read(self.loaded.master).attached.get(f"{question.name}.safetensors")
+            if data is not None and isinstance(question, MeasuredQuestion) and question.network is not None:
+                try:
+                    found[question.name] = weights.network(question, data)[1]
+                except AnswerError as error:
+                    raise ValueError(f"{self.loaded.folder}: {error}") from None
+        return found
+
     def _draw(self, *names: str):
         return drawn.generator(self.seed, self.assignment.part, *names)
 
@@ -160,6 +176,8 @@ def _weights(name: str, notebook: Notebook, files: dict[str, bytes]) -> bytes:
 
 
 def _report(report: Report) -> dict[str, Any]:
-    found = {key: value for key, value in asdict(report).items() if key not in ("seconds", "isolation", "prints")}
+    found = {
+        key: value for key, value in asdict(report).items() if key not in ("seconds", "isolation", "prints", "stamp")
+    }
     by_cell = {key: {str(n): text for n, text in found[key].items()} for key in ("errors", "dropped")}
     return found | by_cell | {"skipped": list(report.skipped), "output": report.output[:_SHOWN]}

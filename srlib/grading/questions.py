@@ -68,6 +68,7 @@ class ValueQuestion:
             the truth, which stays with the grader.
         judge: `judge(truth, values) -> (share, hint)`. The values come from the notebook: `names` -> float64 tensor,
             bool, int, text, or a list or tuple of these; whatever else they are, `judge` must not raise.
+        like: for each name a value of the right form, which the student's own check compares forms with.
     """
 
     name: str
@@ -75,6 +76,7 @@ class ValueQuestion:
     names: Sequence[str]
     data: Callable[[Generator], tuple[dict[str, Tensor], Any]]
     judge: Callable[[Any, dict[str, Any]], tuple[float, str]]
+    like: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ class MeasuredQuestion:
         network: for weights: builds the network from the settings in the file's header (texts); ValueError if they
             make no sense. None: a function.
         parameters: for weights: the most parameters allowed.
+        settings: for weights: the names that the file's header has to have.
         slack: this much below the master's own score still earns everything.
     """
 
@@ -106,6 +109,7 @@ class MeasuredQuestion:
     unit: str = "dB"
     network: Callable[[Mapping[str, str]], nn.Module] | None = None
     parameters: int = 0
+    settings: Sequence[str] = ()
     slack: float = 0.1
 
 

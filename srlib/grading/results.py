@@ -152,18 +152,18 @@ def similar(pairs: Sequence[Pair]) -> str:
     return table_text([*lines, *([p.first, p.second, f"{p.share:.2f}", p.what] for p in pairs)])
 
 
-def summary(table: Sequence[Row], assignment: Assignment, setting: Setting, more: dict[str, Any]) -> str:
+def summary(table: Sequence[Row], assignment: Assignment, setting: Setting, digest: str, more: dict[str, Any]) -> str:
     """grades.json: everything with which the grades can be made again, and each reason."""
     versions = {"srlib": metadata.version("srlib"), "python": platform.python_version()}
     versions |= {"torch": torch.__version__, "numpy": numpy.__version__, "system": platform.platform()}
     head = {
         "assignment": assignment.part,
         "title": assignment.title,
-        "digest": setting.assignment,
+        "digest": digest,
         "seed": setting.seed,
     }
     head |= {"isolation": setting.isolation, "limits": setting.limits.as_json(), "versions": versions, **more}
-    kept = ("scores", "question_seconds", "seconds", "cpu_seconds", "isolation", "report")
+    kept = ("scores", "question_seconds", "seconds", "cpu_seconds", "isolation", "stamp", "report")
     body = []
     for row in table:
         entry = {

@@ -86,6 +86,8 @@ def read(path: Path) -> Roster:
         get = lambda name, row=row: (row.get(heads.get(name, "")) or "").strip()  # noqa: E731
         also = [part for name in _ALSO for part in (get(name).split(";") if name == "also" else [get(name)])]
         name = get("name") or get("student")
+        first, _, last = name.rpartition(" ")
+        also.append(f"{last} {first}")  # Canvas writes the family name first
         names = tuple({text for part in also if part.strip() for text in (part.strip().casefold(), _squeezed(part))})
         students.append(Student(number, clean(name), when(get("deadline"), str(path)), names, row))
     return Roster(tuple(students))

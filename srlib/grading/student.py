@@ -17,6 +17,7 @@ from srlib.grading import drawn, judge
 from srlib.grading.folders import Loaded
 from srlib.grading.handout import pack
 from srlib.grading.questions import FunctionQuestion, MeasuredQuestion, ValueQuestion
+from srlib.grading.sandbox.limits import Limits
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 STUB = "raise NotImplementedError"
@@ -61,7 +62,30 @@ def notebook(loaded: Loaded, given: dict[str, dict[str, Tensor]], calls: dict[st
 
     Raises: MasterError.
     """
-    return as_notebook(_with_data(handed_out(loaded), loaded, given, calls), loaded)
+    cells = _with_data(handed_out(loaded), loaded, given, calls)
+    how = {"cell_type": "markdown", "id": "how-it-works", "metadata": {}, "source": how_it_works(loaded)}
+    return as_notebook([*cells[:1], how, *cells[1:]], loaded)
+
+
+def how_it_works(loaded: Loaded) -> str:
+    """What a student has to know about every assignment, as Markdown."""
+    limits = Limits()
+    kinds = {type(question) for question in loaded.assignment.questions}
+    weights = any(isinstance(q, MeasuredQuestion) and q.network is not None for q in loaded.assignment.questions)
+    lines = [
+        f"**{len(loaded.assignment.questions)} tasks, {loaded.assignment.points:g} points.** Write your answers into "
+        "the cells below the tasks and keep the names. You may add cells; the last value of a name counts.",
+        "",
+        "- `check(...)` compares your answer with a few examples. The grader uses other ones.",
+        "- The grader runs the notebook from top to bottom, without network. "
+        f"A cell may take {limits.cell_seconds:g} s, all cells together {limits.notebook_seconds:g} s, "
+        f"and a call of a function {limits.call_seconds:g} s. Put long trials under `if not in_grader():`.",
+    ]
+    if ValueQuestion in kinds:
+        lines.append("- `data(...)` gives the grader other data than you. Compute values in the cell: typed ones fail.")
+    if weights:
+        lines.append("- `attach(...)` puts your trained weights into the notebook. Run it, then save the notebook.")
+    return "\n".join([*lines, "- Hand in this one file, saved with its outputs."])
 
 
 def complete(loaded: Loaded, given: dict[str, dict[str, Tensor]]) -> list[Cell]:
@@ -116,12 +140,16 @@ def examples(loaded: Loaded, calls: dict[str, tuple]) -> dict[str, dict[str, Any
                 "tolerance": question.tolerance,
             }
         elif isinstance(question, ValueQuestion):
-            found[question.name] = {"kind": "values", "names": list(question.names)}
+            found[question.name] = {"kind": "values", "names": list(question.names), "like": list(question.like)}
         elif question.network is None:
             arguments, shape = calls[question.name]
             found[question.name] = {"kind": "measured", "arguments": arguments, "shape": list(shape)}
         else:
-            found[question.name] = {"kind": "weights", "parameters": question.parameters}
+            found[question.name] = {
+                "kind": "weights",
+                "parameters": question.parameters,
+                "settings": list(question.settings),
+            }
     return found
 
 

@@ -1,20 +1,16 @@
 """Who handed in what: files become submissions, submissions find their student, one of several counts."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import PurePosixPath
 
-from srlib.grading.intake import Entry, Unreadable
+from srlib.grading import names
+from srlib.grading.intake import Entry
+from srlib.grading.names import Origin
 from srlib.grading.roster import Roster, Student
 
-_CANVAS = re.compile(r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<number>\d+)_(?P<file>.+)", re.DOTALL)
-_MOODLE = re.compile(r"(?P<name>.+)_\d+_assignsubmission_file_?")
-_GRADESCOPE = re.compile(r"submission_(\d+)")
-_AGAIN = re.compile(r"-(\d+)$")  # Canvas numbers what is handed in again: pixels-1.ipynb
 _ENDINGS = (".ipynb", ".safetensors")
-_METADATA = "submission_metadata.yml"
+_UNKNOWN_DELAY = 1.0  # seconds, where Canvas says only that it was late
 
 
 @dataclass(frozen=True)
@@ -27,8 +23,9 @@ class Submission:
         weights: name -> file of weights.
         late: seconds after this student's deadline; 0 if there is none, or in time.
         counts: whether this one is graded: one of several is.
-        known: whether the student stands in the roster (true without one).
         note: what a person should know: why it does not count, or what is wrong with the file.
+        attempt: Canvas's number of what was handed in again, else 0.
+        when: when it was handed in, as far as that is known.
     """
 
     student: str
@@ -36,11 +33,14 @@ class Submission:
     weights: dict[str, Entry]
     late: float = 0.0
     counts: bool = True
-    known: bool = True
     note: str = ""
+    attempt: int = 0
+    when: datetime | None = None
 
 
-def submissions(found: Sequence[Entry], roster: Roster, deadline: datetime | None = None) -> list[Submission]:
+def submissions(
+    found: Sequence[Entry], roster: Roster, deadline: datetime | None = None, others: Collection[str] = ()
+) -> list[Submission]:
     """Sort the files of a folder into submissions, one for each notebook and each file that is none.
 
     Of several by one student the newest that is in time counts; if none is, the newest.
@@ -48,39 +48,49 @@ def submissions(found: Sequence[Entry], roster: Roster, deadline: datetime | Non
     Args:
         found: the folder's entries.
         roster: the students; may be empty.
-        deadline: for everybody without one in the roster.
+        deadline: for everybody without one in the roster. Whether something is late is known from Canvas's file name,
+            from the time in Gradescope's list, else from the file's own time.
+        others: names of other assignments; what lies in a folder of such a name, as nbgrader has them, is passed over.
     """
-    people = _gradescope_people(found)
-    notebooks = [entry for entry in found if entry.suffix == ".ipynb"]
-    weights = [entry for entry in found if entry.suffix == ".safetensors"]
-    others = [e for e in found if e.suffix not in _ENDINGS and e.parts[-1] != _METADATA]
+    listed = names.gradescope(found)
+    origins = {entry.parts: names.origin(entry, listed) for entry in found}
+    found = [entry for entry in found if origins[entry.parts].assignment not in others]
+    weights = [entry for entry in found if entry.suffix == ".safetensors" and not entry.problem]
     made, used = [], set()
-    for entry in notebooks:
-        label = _label(entry, people)
-        mine = {}
+    for entry in found:
+        if entry.suffix != ".ipynb":
+            continue
+        origin, mine = origins[entry.parts], {}
         for file in weights:
-            if not file.problem and (_label(file, people) == label or _beside(file, entry)):
-                mine[_weights_name(file, label)] = file
-                used.add(file.path)
-        student = roster.find(*_names(entry, label, people))
-        made.append(_submission(label, entry, mine, student, roster, deadline))
-    for entry in (*others, *(file for file in weights if file.path not in used)):
-        label = _label(entry, people)
-        student = roster.find(*_names(entry, label, people))
-        note = entry.problem or "no notebook"
-        name = student.id if student else label
-        made.append(Submission(name, entry, {}, counts=False, known=bool(student or not roster), note=note))
-    return _one_each(sorted(made, key=lambda s: (s.student, s.entry.parts)))
+            if names.belongs(file, entry, (origins[file.parts].label, origin.label)):
+                mine[names.question_of(file, origin.label)] = file
+                used.add(file.parts)
+        made.append(_submission(entry, origin, mine, roster, deadline))
+    for entry in found:
+        if entry.suffix == ".ipynb" or entry.parts in used or entry.parts[-1] == names.METADATA:
+            continue
+        one = _submission(entry, origins[entry.parts], {}, roster, None)
+        made.append(replace(one, counts=False, note=entry.problem or "no notebook"))
+    return _one_each(sorted(made, key=lambda one: (one.student, one.entry.parts)))
 
 
-def _submission(
-    label: str, entry: Entry, weights: dict, student: Student | None, roster: Roster, deadline
-) -> Submission:
-    limit = student.deadline if student and student.deadline else deadline
-    late = max((entry.when - limit).total_seconds(), 0.0) if limit else 0.0
-    name = student.id if student else label
+def _submission(entry: Entry, origin: Origin, weights: dict, roster: Roster, deadline: datetime | None) -> Submission:
+    student = roster.find(*origin.names)
+    when = origin.when or entry.when
+    late = _late(student, origin, when, deadline)
     note = entry.problem or ("" if student or not roster else "not in the roster")
-    return Submission(name, entry, weights, late, not entry.problem, bool(student or not roster), note)
+    name = student.id if student else origin.label
+    return Submission(name, entry, weights, late, not entry.problem, note, origin.attempt, when)
+
+
+def _late(student: Student | None, origin: Origin, when: datetime, deadline: datetime | None) -> float:
+    """Seconds after the deadline. Canvas's own mark counts, but for students with an extension."""
+    extended = student.deadline if student else None
+    limit = extended or deadline
+    by_time = max((when - limit).total_seconds(), 0.0) if limit else 0.0
+    if origin.late is None or extended:
+        return by_time
+    return max(by_time, _UNKNOWN_DELAY) if origin.late else 0.0
 
 
 def _one_each(made: list[Submission]) -> list[Submission]:
@@ -101,76 +111,4 @@ def _one_each(made: list[Submission]) -> list[Submission]:
 
 def _order(one: Submission) -> tuple:
     """In time before late, then by Canvas's number, then by time, then by name, so that the order is never chance."""
-    again = _AGAIN.search(PurePosixPath(one.entry.parts[-1]).stem)
-    return (one.late == 0, int(again[1][:9]) if again else 0, one.entry.when, one.entry.parts)
-
-
-def _label(entry: Entry, people: dict[str, tuple[str, ...]]) -> str:
-    """Who a path speaks of, without a roster."""
-    parts = entry.parts[1:] if entry.parts[0] == "submitted" and len(entry.parts) > 1 else entry.parts
-    for part in parts[:2]:
-        if match := _GRADESCOPE.fullmatch(part):
-            return people.get(match[1], (part,))[0]
-    first = parts[0]
-    if len(parts) > 1:
-        match = _MOODLE.fullmatch(first) or _CANVAS.fullmatch(_stem(first))
-        return match["name"] if match else _stem(first) if first.lower().endswith(".zip") else first
-    match = _CANVAS.fullmatch(first)
-    if match:
-        return match["name"]
-    stem = _stem(first)
-    return stem.rsplit(".", 1)[0] if first.lower().endswith(".safetensors") and "." in stem else stem
-
-
-def _names(entry: Entry, label: str, people: dict[str, tuple[str, ...]]) -> list[str]:
-    """All that could be a student's id in the roster, the surest first."""
-    parts = entry.parts[1:] if entry.parts[0] == "submitted" and len(entry.parts) > 1 else entry.parts
-    found = [label]
-    for part in parts[:2]:
-        if match := _GRADESCOPE.fullmatch(part):
-            found += people.get(match[1], ())
-        if match := _CANVAS.fullmatch(part):
-            found.append(match["user"])
-    return found
-
-
-def _beside(file: Entry, notebook: Entry) -> bool:
-    """In one folder or zip of one student, or named after the notebook: ada.ipynb, ada.network.safetensors."""
-    if len(notebook.parts) > 1:
-        return file.parts[:-1] == notebook.parts[:-1]
-    stem = _stem(notebook.parts[-1])
-    return len(file.parts) == 1 and file.parts[0].startswith((f"{stem}.", f"{stem}_", f"{stem}-"))
-
-
-def _weights_name(file: Entry, label: str) -> str:
-    """The question that a file of weights is for: what its name has at the end, with the student's taken away."""
-    name = file.parts[-1]
-    match = _CANVAS.fullmatch(name)
-    stem = _AGAIN.sub("", _stem(match["file"] if match else name))
-    return re.sub(r"^[._-]+", "", stem.removeprefix(label)) or stem
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).stem or name
-
-
-def _gradescope_people(found: Sequence[Entry]) -> dict[str, tuple[str, ...]]:
-    """Submission number -> id, mail address and name of its first student, as Gradescope writes them."""
-    people: dict[str, dict[str, str]] = {}
-    for entry in found:
-        if entry.parts[-1] != _METADATA:
-            continue
-        try:
-            lines = entry.read().decode("utf-8", "replace").splitlines()
-        except Unreadable:
-            continue
-        number = ""
-        for line in lines:
-            if match := _GRADESCOPE.fullmatch(line.rstrip(": \r")):
-                number = match[1]
-            elif number and (match := re.match(r"\s+(?:- )?:(sid|email|name): *(.*)", line)):
-                people.setdefault(number, {}).setdefault(match[1], match[2].strip().strip("'\""))
-    order = ("sid", "email", "name")
-    return {
-        n: tuple(known[key] for key in order if known.get(key)) for n, known in people.items() if any(known.values())
-    }
+    return (one.late == 0, one.attempt, one.when, one.entry.parts)

@@ -364,7 +364,7 @@ MISTAKES: dict[str, dict[str, str]] = {
         ),
         "multiplied by scale²: an inverse keeps the brightness, a transpose does not.": _adjoint(end=" * scale**2"),
         "the values belong on pixel `first` of each block, the one that was kept.": _adjoint(change="first = 0"),
-        "zeros around the picture: this blur goes around the border.": _adjoint(
+        "zeros around the picture: this blur wraps around at the border.": _adjoint(
             after="x = np.pad(x, ((0, 0), (a, a), (b, b)))", end="[:, a:-a, b:-b]"
         ),
     },

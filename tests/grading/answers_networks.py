@@ -292,7 +292,7 @@ from torch import nn
 
 @torch.no_grad()
 def in_tiles(net, lr, tile):
-    s, before, after, largest = 1, 0, 0, 0
+    s, before, after, largest, each = 1, 0, 0, 0, 0
     for layer in net:
         if isinstance(layer, nn.PixelShuffle):
             s = layer.upscale_factor
@@ -300,6 +300,7 @@ def in_tiles(net, lr, tile):
             r = layer.kernel_size[0] // 2
             before, after = (before + r, after) if s == 1 else (before, after + r)
             largest = max(largest, r) if s == 1 else largest
+            each -= -r // s
     m = HALO
     h, w = lr.shape[-2:]
     sr, places = [], []
@@ -427,18 +428,16 @@ MISTAKES: dict[str, dict[str, str]] = {
         "the factors are swapped: the first one is for the rows.": _shuffle(
             "sr = x.reshape(n, c, q, r, h, w).permute(0, 1, 4, 2, 5, 3).reshape(n, c, q * h, r * w)"
         ),
-        "the start repeats the maps in a row, 0 1 2 0 1 2 …: a block needs one map r·q times.": _shuffle(
+        "the new weight repeats the maps in a row, 0 1 2 0 1 2 …: a block needs one map r·q times.": _shuffle(
             "start = torch.cat([weight[:: r * q]] * (r * q))"
         ),
-        "the start keeps the first C maps, which lie in the first blocks; keep the first of each.": _shuffle(
+        "the new weight keeps the first C maps, which lie in the first blocks; keep the first of each.": _shuffle(
             "start = weight[:c].repeat_interleave(r * q, 0)"
         ),
-        "the start takes the mean of each block, which is smaller than what was drawn; copy one.": _shuffle(
+        "the new weight has the mean of each block, which is smaller than what was drawn; copy one.": _shuffle(
             "start = weight.view(c, r * q, *weight.shape[1:]).mean(1).repeat_interleave(r * q, 0)"
         ),
-        "the shuffle is right, but the weights are as they were: the places of a block differ.": _shuffle(
-            "start = weight"
-        ),
+        "the shuffle is right, but the weight is as it was: the places of a block differ.": _shuffle("start = weight"),
     },
     "folded": {
         "ε is lost: the norm divides by √(variance + ε), another number where a map hardly varies.": _fold(
@@ -470,5 +469,6 @@ MISTAKES: dict[str, dict[str, str]] = {
         "no seam, but too much work: a kernel of side k looks (k − 1) / 2 to each side, not k − 1.": _tiles(
             "2 * before + (2 * after + s - 1) // s"
         ),
+        "no seam, but too much work: each radius after the shuffle was rounded up; round their sum.": _tiles("each"),
     },
 }

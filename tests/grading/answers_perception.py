@@ -303,6 +303,9 @@ WRONG: dict[str, dict[str, str]] = {
         "one number for the batch": _distance(over="found.mean()"),
         "the batch's mean for each": _distance(over="found.mean().expand(len(a))"),
         "the first layer alone": _distance(over="found[0]"),
+        "later layers get unit vectors": _distance().replace(
+            "found.append(end(unit(x), unit(y)))", "x, y = unit(x), unit(y)\n            found.append(end(x, y))"
+        ),
         "the last output alone": _distance().replace("index in layers", "index == len(net) - 1"),
     },
     "relativistic": {

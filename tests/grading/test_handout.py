@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from srlib import assignments
 from srlib.cli import main
@@ -64,7 +65,9 @@ def test_with_a_roster_each_gets_their_own_data(tmp_path, masters):
 
 def test_checks_say_right_or_why_not(namespace):
     check = namespace["check"]
-    assert check("double", lambda x: x + x) and "right on 1 example." in repr(check("double", lambda x: x + x))
+    assert check("double", lambda x: x + x) and "right on 1 example; the grader uses others." in repr(
+        check("double", lambda x: x + x)
+    )
     for answer, text in {
         (lambda x: x * x): "this is the square.",
         (lambda x: x + 1): "the values differ: 3 at [1], expected 4.",
@@ -75,7 +78,10 @@ def test_checks_say_right_or_why_not(namespace):
         assert not check("double", answer) and text in repr(check("double", answer))
     assert "give the function itself: check('double', double)" in repr(check("double", 3))
     assert "total has no value yet." in repr(check("sum", None)) and check("sum", 3)
-    assert "the shape is [2], expected [3, 32, 32]" in repr(check("brighten", lambda x: torch.zeros(2)))
+    assert "the shape is (2,), expected (3, 32, 32)" in repr(check("brighten", lambda x: torch.zeros(2)))
+    assert "returned 2 values, expected one tensor" in repr(check("brighten", lambda x: (x, x)))
+    assert "total is a text, expected one number." in repr(check("sum", "3"))
+    assert "total is numbers of shape (2,), expected one number." in repr(check("sum", [1, 2]))
     assert "NaN" in repr(check("brighten", lambda x: x / 0 * 0)) and check("brighten", lambda x: 2 * x)
     with pytest.raises(ValueError, match="no question 'tripel'; there are double, sum, brighten, net"):
         check("tripel", abs)
@@ -89,7 +95,11 @@ def test_weights_are_looked_at_and_attached(namespace, tmp_path):
     shown = attach("net.safetensors")._repr_html_()
     output = {"output_type": "execute_result", "data": {"text/html": shown.splitlines(keepends=True)}}
     notebook = {"cells": [tiny.cell("1", [output])]}
-    assert sandbox_cells.read(json.dumps(notebook).encode())[1] == {"net.safetensors": tiny.weights()}
+    assert sandbox_cells.read(json.dumps(notebook).encode()).attached == {"net.safetensors": tiny.weights()}
+    (tmp_path / "out" / "net.safetensors").write_bytes(tiny.weights()[:-4])
+    assert "net.safetensors is damaged" in repr(check("net"))
+    (tmp_path / "out" / "net.safetensors").write_bytes(save({"a": torch.zeros(1)}))
+    assert "no 'width' in its metadata" in repr(check("net"))
     for wrong in ("../net.safetensors", "net.pt"):
         with pytest.raises(ValueError, match="give the name of a .safetensors file"):
             attach(wrong)
@@ -114,7 +124,7 @@ def test_without_the_first_cell_it_says_so():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
-    assert lines[0] == lines[1] == "run the notebook's first cell, with use(…), before this one"
+    assert lines[0] == lines[1] == "run the cell with use(…), near the notebook's top, before this one"
     assert lines[2] == "the notebook's first cell is damaged: copy it again from the assignment"
 
 
@@ -187,4 +197,4 @@ def test_calibration_shows_the_masters_scores_and_keeps_its_outputs(tmp_path, ma
     assert "the master: 10 of 10 points" in said and "brighten: nothing up to" in said
     made = json.loads((masters / "tiny" / "master.ipynb").read_text())
     assert "data-srlib-file" in json.dumps(made["cells"][-1]["outputs"])
-    assert "right on 1 example." in json.dumps(made["cells"][3]["outputs"])
+    assert "right on 1 example; the grader uses others." in json.dumps(made["cells"][3]["outputs"])

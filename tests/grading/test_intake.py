@@ -48,6 +48,12 @@ def test_a_flat_folder(tmp_path):
 
 def test_folders_as_nbgrader_has_them(tmp_path):
     folder(tmp_path, "submitted/ada/pixels/pixels.ipynb", "submitted/bob/pixels/pixels.ipynb")
+    folder(tmp_path, "submitted/ada/networks/networks.ipynb")
+    assert set(who(tmp_path, others=["networks"])) == {
+        "submitted/ada/pixels/pixels.ipynb",
+        "submitted/bob/pixels/pixels.ipynb",
+    }
+    (tmp_path / "submitted/ada/networks/networks.ipynb").unlink()
     assert sorted(who(tmp_path).values()) == sorted(who(tmp_path / "submitted").values()) == ["ada", "bob"]
 
 
@@ -57,6 +63,9 @@ def test_names_as_canvas_gives_them(tmp_path):
     found = submissions.submissions(intake.entries(tmp_path), Roster())
     assert [one.student for one in found] == ["hoppergrace", "lovelaceada"]
     assert list(found[1].weights) == ["network"]
+    assert [bool(one.late) for one in found] == [True, False]
+    early = submissions.submissions(intake.entries(tmp_path), Roster(), datetime(2000, 1, 1, tzinfo=UTC))
+    assert early[0].late > 1e6 and early[1].late == 0  # a file's own time is that of the download
     table = csv(tmp_path, 'Student,ID,SIS User ID\n"Lovelace, Ada",12,a1\n"Hopper, Grace",13,g1\n"Student, Test",99,\n')
     people = roster.read(table)
     assert [student.id for student in people] == ["a1", "g1"]
@@ -67,9 +76,11 @@ def test_folders_as_gradescope_gives_them(tmp_path):
     folder(tmp_path, "submission_77/pixels.ipynb", "submission_78/a/b.ipynb")
     (tmp_path / "submission_metadata.yml").write_text(
         "---\nsubmission_77:\n  :submitters:\n  - :name: Ada L\n    :sid: '17'\n    :email: ada@example.org\n"
-        "  :created_at: 2026-01-01\nsubmission_78:\n  :submitters:\n  - :name: Grace H\n    :email: g@example.org\n"
+        "  :created_at: 2026-01-01 10:00:00.123456789 Z\nsubmission_78:\n  :submitters:\n  - :name: Grace H\n    :email: g@example.org\n"
     )
     assert set(who(tmp_path).values()) == {"17", "g@example.org"}
+    found = submissions.submissions(intake.entries(tmp_path), Roster(), datetime(2026, 1, 1, 9, tzinfo=UTC))
+    assert found[0].late == 3600
     people = roster.read(csv(tmp_path, "id,email\nA,ada@example.org\nG,g@example.org\n"))
     assert set(who(tmp_path, people).values()) == {"A", "G"}
 

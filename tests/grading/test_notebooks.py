@@ -43,7 +43,7 @@ def test_a_renamed_function_and_one_not_written(sandbox):
 
 def test_an_error_is_told(sandbox):
     with sandbox.open(notebook("1 / 0", "def f(x): return x.nothing", "y = 1")) as found:
-        assert found.report.errors == {0: "ZeroDivisionError: division by zero"}
+        assert found.report.errors == {0: "ZeroDivisionError: division by zero (line 1 of the cell: 1 / 0)"}
         reply = found.call("f", 1)
         assert reply.status == "raised" and "AttributeError" in reply.reason and found.value("y").value == 1
 

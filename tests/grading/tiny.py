@@ -35,9 +35,10 @@ def network(settings):
 ASSIGNMENT = Assignment("tiny", "A tiny one", (
     FunctionQuestion("double", 2, lambda x: 2 * x, probes, [(torch.tensor([1.0, 2.0]),)],
                      {"this is the square.": Mistake(lambda x: x * x, 0.5)}),
-    ValueQuestion("sum", 1, ("total",), data, judge),
+    ValueQuestion("sum", 1, ("total",), data, judge, like=(1,)),
     MeasuredQuestion("brighten", 4, measure, lambda x: x, picture_size=16, pictures=2),
-    MeasuredQuestion("net", 3, measure, lambda x: x, picture_size=16, pictures=2, network=network, parameters=24),
+    MeasuredQuestion("net", 3, measure, lambda x: x, picture_size=16, pictures=2, network=network, parameters=24,
+                     settings=("width",)),
 ))
 """
 TRAIN = """if not in_grader():

@@ -7,6 +7,7 @@ since old files are handed in, 3.
 import base64
 import json
 import re
+from dataclasses import dataclass
 
 MAX_CELLS = 2_000
 MAX_SOURCE = 1_000_000
@@ -20,8 +21,23 @@ class NoNotebook(ValueError):
     """The file is no notebook, with the reason for the student."""
 
 
-def read(data: bytes) -> tuple[list[str], dict[str, bytes]]:
-    """The sources of the code cells, in order, and the files that are attached to their outputs (the last of a name).
+@dataclass(frozen=True)
+class Contents:
+    """What is in a notebook's file.
+
+    Args:
+        sources: of the code cells, in order.
+        attached: files in the cells' outputs; of one name the last.
+        stamp: part and digest of the assignment that it was made from, as its metadata say; empty texts without.
+    """
+
+    sources: list[str]
+    attached: dict[str, bytes]
+    stamp: tuple[str, str]
+
+
+def read(data: bytes) -> Contents:
+    """The code cells of a notebook, and what else the grader needs of its file.
 
     Args:
         data: the file. Identifiers of cells and metadata are not looked at: doubles do no harm.
@@ -46,7 +62,7 @@ def read(data: bytes) -> tuple[list[str], dict[str, bytes]]:
     sources = [_source(cell) for cell in cells]
     if len(sources) > MAX_CELLS:
         raise NoNotebook(f"the notebook has {len(sources)} code cells; at most {MAX_CELLS} are run.")
-    return sources, _attached(cells)
+    return Contents(sources, _attached(cells), _stamp(found))
 
 
 def _all_cells(found: dict) -> list:
@@ -89,3 +105,10 @@ def _attached(cells: list[dict]) -> dict[str, bytes]:
                 except ValueError:
                     continue
     return found
+
+
+def _stamp(found: dict) -> tuple[str, str]:
+    metadata = found.get("metadata")
+    stamp = metadata.get("srlib") if type(metadata) is dict else None
+    words = [stamp.get(key) for key in ("assignment", "digest")] if type(stamp) is dict else []
+    return (words[0][:60], words[1][:60]) if len(words) == 2 and all(type(word) is str for word in words) else ("", "")

@@ -63,16 +63,16 @@ def main(channel: socket.socket, submission: Submission, limits: Limits, dropped
     """
     gc.enable()
     try:
-        sources, attached = cells.read(submission.notebook)
+        found = cells.read(submission.notebook)
     except cells.NoNotebook as error:
         say(channel, problem=str(error))
         os._exit(0)
-    for name, data in (attached | submission.files).items():
+    for name, data in (found.attached | submission.files).items():
         with open(name, "wb") as file:
             file.write(data)
-    say(channel, cells=len(sources))
-    _print(channel, sources)
-    _run_cells(channel, sources, limits, dropped, time.monotonic() + seconds)
+    say(channel, cells=len(found.sources), stamp=found.stamp)
+    _print(channel, found.sources)
+    _run_cells(channel, found.sources, limits, dropped, time.monotonic() + seconds)
     say(channel, done=True)
     while True:
         word, files, _, _ = socket.recv_fds(channel, 1, 2)

@@ -31,6 +31,7 @@ class Report:
         cut: whether it was cut.
         runs: how often the notebook was run.
         prints: fingerprints of its code.
+        stamp: part and digest of the assignment that the notebook says it is from.
         seconds: wall time.
         isolation: what was used.
     """
@@ -44,6 +45,7 @@ class Report:
     cut: bool = False
     runs: int = 0
     prints: tuple[int, ...] = ()
+    stamp: tuple[str, ...] = ("", "")
     seconds: float = 0.0
     isolation: str = ""
 
@@ -176,7 +178,8 @@ def _report(header: dict, body: bytes, seconds: float, used: str) -> Report:
     if "broken" in header:
         raise protocol.ProtocolError(str(header["broken"])[:500])
     count = {name: found if type(found := header.get(name)) is int else 0 for name in ("cells", "runs")}
-    skipped = header.get("skipped")
+    skipped, stamp = header.get("skipped"), header.get("stamp")
+    stamp = stamp if type(stamp) is list and len(stamp) == 2 else ("", "")
     return Report(
         problem=protocol.clean(str(header.get("problem", "")), 500),
         cells=count["cells"],
@@ -186,6 +189,7 @@ def _report(header: dict, body: bytes, seconds: float, used: str) -> Report:
         output="\n".join(protocol.clean(line, 2_000) for line in body.decode("utf-8", "replace").split("\n")),
         cut=header.get("cut") is True,
         runs=count["runs"],
+        stamp=tuple(protocol.clean(word, 60) for word in stamp if type(word) is str),
         prints=tuple(n for n in found if type(n) is int) if type(found := header.get("prints")) is list else (),
         seconds=seconds,
         isolation=used,

@@ -36,6 +36,7 @@ class Notes:
     problem: str = ""
     runs: int = 0
     prints: tuple[int, ...] | None = None
+    stamp: list[str] = field(default_factory=lambda: ["", ""])
     output: bytearray = field(default_factory=bytearray)
     cut: bool = False
     current: int | None = None
@@ -66,6 +67,9 @@ class Notes:
             self.skipped += [number] if len(self.skipped) < _MAX_CELL else []
         elif "cells" in message:
             self.cells = number
+            stamp = message.get("stamp")
+            if type(stamp) is list and len(stamp) == 2 and all(type(word) is str for word in stamp):
+                self.stamp = [protocol.clean(word, 60) for word in stamp]
         elif "problem" in message:
             self.problem = protocol.clean(str(message["problem"]), 500)
             raise Died(self.problem)
@@ -106,6 +110,7 @@ def report(notes: Notes) -> tuple[dict, bytes]:
         "problem": notes.problem,
         "runs": notes.runs,
         "prints": list(notes.prints or ()),
+        "stamp": notes.stamp,
         "cut": notes.cut,
     }
     return header, bytes(notes.output)

@@ -55,6 +55,8 @@ def choose(name: str | None, srlib: Path) -> isolation.Plan:
     for row in rows:
         if row.works:
             return launch.plan(row.name, srlib, namespaces=row.namespaces)
+    if name:
+        raise SandboxError(f"isolation {name!r} does not work here: {rows[0].reason}")
     reasons = "\n".join(f"  {row.name}: {row.reason}" for row in rows)
     raise SandboxError(f"no isolation works here, so no notebook is run:\n{reasons}")
 

@@ -150,6 +150,15 @@ def _enter(name: str, here: int | None) -> int:
     return there
 
 
+def waited(process: int) -> float:
+    """Seconds that a process's first thread was ready to run and had to wait; 0 where the kernel does not say."""
+    try:
+        with open(f"/proc/{process}/schedstat", "rb") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
 def _resident(process: int) -> int:
     try:
         with open(f"/proc/{process}/statm", "rb") as file:

@@ -3,6 +3,7 @@
 Works with IPython 7.34 (Colab) to 9.
 """
 
+import linecache
 import signal
 import sys
 import types
@@ -115,7 +116,11 @@ def run(shell: Shell, source: str, seconds: float) -> BaseException | None:
         source: the cell's text; magics and top-level await are understood.
         seconds: after these, `CellTimeout` is raised in the cell. A cell that defies it is ended from outside.
     """
-    signal.signal(signal.SIGALRM, _time_is_over)
+
+    def over(*_: Any) -> None:
+        raise CellTimeout(f"the cell used all its {seconds:.0f} s")
+
+    signal.signal(signal.SIGALRM, over)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
     try:
         result = shell.run_cell(source, store_history=False, silent=True)
@@ -140,11 +145,23 @@ def describe(error: BaseException) -> str:
         text = " ".join(str(error)[:2_000].split())[:300]
     except BaseException:
         text = "(its text cannot be read)"
-    return f"{name}: {text}" if text else name
+    return (f"{name}: {text}" if text else name) + _place(error)
 
 
-def _time_is_over(*_: Any) -> None:
-    raise CellTimeout("the cell used all its time")
+def _place(error: BaseException) -> str:
+    """The student's own line where it happened, if there is one."""
+    try:
+        step, found = BaseException.__traceback__.__get__(error), None
+        while step is not None:
+            if step.tb_frame.f_code.co_filename.startswith(("<ipython-input", "/tmp/ipykernel")):
+                found = step
+            step = step.tb_next
+        if found is None:
+            return ""
+        line = linecache.getline(found.tb_frame.f_code.co_filename, found.tb_lineno).strip()
+        return f" (line {found.tb_lineno} of the cell{': ' + line[:100] if line else ''})"
+    except BaseException:
+        return ""
 
 
 def _first(text: Any) -> str:

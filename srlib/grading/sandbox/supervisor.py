@@ -12,10 +12,10 @@ import time
 from srlib.grading.sandbox import child, isolation, notes, processes, protocol
 from srlib.grading.sandbox.limits import Limits
 from srlib.grading.sandbox.notes import Died, Gone, Notes, ending
+from srlib.grading.sandbox.watch import Watch
 
 _GRACE = 1.0  # seconds between the interruption of a cell and the end of its process
 _TICK = 0.05
-_WATCH = 0.1
 
 
 class Supervisor:
@@ -31,7 +31,7 @@ class Supervisor:
         self.grader, self.plan, self.limits, self.notebook = grader, plan, limits, notebook
         self.folder, self.uid, self.notes = folder, uid, Notes()
         self.process, self.channel, self.pipe, self.inbox = 0, None, -1, bytearray()
-        self.watched = 0.0
+        self.watch = Watch(limits, folder, measured=not plan.namespaces)
         self.cells_left, self.calls_left = limits.notebook_seconds, limits.calls_seconds
         self.alive = self.running = self.muted = False  # the cells have run and calls can be made; there is a process
 
@@ -106,9 +106,9 @@ class Supervisor:
         os.set_blocking(request, False)
         try:
             while True:
-                if time.monotonic() > end:
+                if (now := time.monotonic()) > end and now > end + self.watch.waited(self.process):
                     return "time", f"your function was stopped after {self.limits.call_seconds:g} seconds.", b""
-                if too_much := self._too_much():
+                if too_much := self.watch.too_much(self.process):
                     return "memory", f"your function {too_much}.", b""
                 ready = self._wait([reply], [request] if writing else [])
                 if writing and request in ready:
@@ -136,7 +136,7 @@ class Supervisor:
         Raises: Gone when the grader has closed the connection.
         """
         while self.grader.fileno() not in self._wait([self.grader.fileno()], []):
-            if self.alive and self._too_much():
+            if self.alive and self.watch.too_much(self.process):
                 self.alive = False
                 self._stop()
 
@@ -188,14 +188,14 @@ class Supervisor:
                     raise Died(f"the cell did not stop after {self.limits.cell_seconds:g} seconds")
                 if now > end:
                     raise Died(otherwise)
-                if too_much := self._too_much():
+                if too_much := self.watch.too_much(self.process):
                     raise Died(f"the notebook {too_much}")
                 if self.channel.fileno() in self._wait([self.channel.fileno()], []):
                     self._receive()
                 continue
             if word in message:
                 return message[word]
-            if "end" in message and (too_much := self._too_much(now=True)):
+            if "end" in message and (too_much := self.watch.too_much(self.process, now=True)):
                 raise Died(f"the notebook {too_much}")
             self.notes.take(message)
 
@@ -241,20 +241,3 @@ class Supervisor:
             room = self.limits.output_bytes - len(self.notes.output)
             self.notes.output += part[: max(room, 0)]
             self.notes.cut = self.notes.cut or len(part) > room
-
-    def _too_much(self, now: bool = False) -> str:
-        if not now and time.monotonic() < self.watched + _WATCH:
-            return ""
-        self.watched = time.monotonic()
-        processes.reap(self.process)
-        found = processes.below(os.getpid())
-        if processes.memory(found, self.limits.memory) > self.limits.memory:
-            return f"used more than {self.limits.memory / 1e9:g} GB of memory"
-        if processes.tasks(found) > self.limits.processes + 8:
-            return f"had more than {self.limits.processes} processes"
-        if (
-            not self.plan.namespaces
-            and processes.size_of(self.folder, most := self.limits.file_bytes * 1.05 + 65_536) > most
-        ):
-            return f"wrote more than {self.limits.file_bytes / 1e6:g} MB of files"
-        return ""
