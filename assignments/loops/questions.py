@@ -171,16 +171,15 @@ class Network(nn.Module):
         return resize(lr, 2) + F.pixel_shuffle(self.tail(x), 2)
 
 
-def network(settings: Mapping[str, str]) -> Network:
-    """The network that a file's header asks for.
+RANGES = {"features": range(4, 33), "blocks": range(1, 9)}  # of the header's settings
 
-    Raises: ValueError for settings that are missing or out of range.
-    """
-    ranges = {"features": range(4, 33), "blocks": range(1, 9)}
-    for name, allowed in ranges.items():
+
+def network(settings: Mapping[str, str]) -> Network:
+    """The network that a file's header asks for; ValueError for settings that are missing or out of range."""
+    for name, allowed in RANGES.items():
         if settings.get(name) not in map(str, allowed):
             raise ValueError(f"{name} must be {allowed[0]} to {allowed[-1]}, got {settings.get(name)!r}")
-    return Network(*(int(settings[name]) for name in ranges))
+    return Network(*(int(settings[name]) for name in RANGES))
 
 
 def twice_score(apply: Callable, pictures: Sequence[Tensor], rng: Generator) -> tuple[float, str]:
@@ -254,13 +253,7 @@ ASSIGNMENT = Assignment(
         ),
         ValueQuestion("luck", 3, ("means", "half_widths", "verdicts"), luck_data, luck_judge, _LIKE),
         MeasuredQuestion(
-            "twice",
-            5,
-            twice_score,
-            lambda lr: resize(lr, 2),
-            network=network,
-            parameters=25_000,
-            settings=("features", "blocks"),
+            "twice", 5, twice_score, lambda lr: resize(lr, 2), network=network, parameters=25_000, settings=(*RANGES,)
         ),
     ),
 )

@@ -155,10 +155,8 @@ def _nets(generator: Generator) -> Sequence[tuple]:
     with torch.random.fork_rng(devices=[]):
         one = nn.Sequential(_conv(1, 6, 3), nn.ReLU(), _conv(6, 4, 3), nn.PixelShuffle(2))
         two = nn.Sequential(_conv(2, 5, 5), bent, _conv(5, 5, 1), _conv(5, 8, 3), nn.PixelShuffle(2), _conv(2, 2, 5))
-        three = nn.Sequential(_conv(1, 6, 3), bent, _conv(6, 9, 3), nn.PixelShuffle(3), _conv(1, 2, 3))
-        four = nn.Sequential(_conv(2, 4, 3), nn.PixelShuffle(2), _conv(1, 2, 3), bent, _conv(2, 1, 3))
-    cases = [(one, (1, 1, 12, 17), 4), (two, (2, 2, 19, 13), 5), (three, (1, 1, 14, 11), 3), (four, (1, 2, 7, 10), 3)]
-    cases.append((two, (1, 2, 9, 11), 20))  # one tile
+        three = nn.Sequential(_conv(1, 6, 3), bent, _conv(6, 9, 3), nn.PixelShuffle(3), _conv(1, 2, 3), _conv(2, 1, 3))
+    cases = (one, (1, 1, 12, 17), 4), (two, (2, 2, 19, 13), 5), (three, (1, 1, 14, 11), 3), (two, (1, 2, 9, 11), 20)
     return [(_fill(net, generator), torch.rand(shape, generator=generator), tile) for net, shape, tile in cases]
 
 
@@ -167,6 +165,7 @@ def _conv(channels_in: int, channels_out: int, kernel: int) -> nn.Conv2d:
 
 
 SCALE, SIGMA = 2, (1.0, 1.6)
+RANGES = {"width": range(4, 49), "convolutions": range(1, 17)}  # of the header's settings
 
 
 def degraded(hr: Tensor, sigma: float) -> Tensor:
@@ -186,18 +185,15 @@ def _measure(apply: Callable, pictures: Sequence[Tensor], generator: Generator) 
 
 def network(settings: Mapping[str, str]) -> Compact:
     """A small `Compact` on luma, from `width` and `convolutions` in the header; ValueError if they make no sense."""
-    ranges = {"width": range(4, 49), "convolutions": range(1, 17)}
-    for name, allowed in ranges.items():
+    for name, allowed in RANGES.items():
         if settings.get(name) not in map(str, allowed):
-            got = str(settings.get(name))[:40]
-            raise ValueError(f"{name} must be a whole number from {allowed[0]} to {allowed[-1]}, got {got!r}")
-    return Compact(scale=SCALE, channels=1, **{name: int(settings[name]) for name in ranges})
+            raise ValueError(f"{name} must be {allowed[0]} to {allowed[-1]}, got {str(settings.get(name))[:40]!r}")
+    return Compact(scale=SCALE, channels=1, **{name: int(settings[name]) for name in RANGES})
 
 
 with torch.random.fork_rng(devices=[]):
-    _ONE_LAYER = _fill(nn.Sequential(_conv(1, 4, 3), nn.PixelShuffle(2)), Generator().manual_seed(1), decimals=1)
-    _ONE_NORM = nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2, eps=0.1))
-    _fill(_ONE_NORM, Generator().manual_seed(1), decimals=1)
+    _ONE_LAYER = _fill(nn.Sequential(_conv(1, 4, 3), nn.PixelShuffle(2)), Generator().manual_seed(1), 1)
+    _ONE_NORM = _fill(nn.Sequential(nn.Conv2d(1, 2, 2), nn.BatchNorm2d(2, eps=0.1)), Generator().manual_seed(1), 1)
 
 
 def _named(share: float, make: Callable, mistakes: dict) -> dict[str, Mistake]:
@@ -259,6 +255,6 @@ ASSIGNMENT = Assignment("networks", "Networks: how far they look, and what they 
     FunctionQuestion("folded", 4, _folded(), _normed, [(_ONE_NORM,)], _FOLD),
     FunctionQuestion("in_tiles", 4, _tiled(), _nets, [_TILES_EXAMPLE], _TILES, tolerance=1e-5),
     MeasuredQuestion("blurred_x2", 5, _measure, lambda lr: resize(lr, SCALE), network=network, parameters=25_000,
-                     settings=("width", "convolutions")),
+                     settings=(*RANGES,)),
 ))
 # fmt: on

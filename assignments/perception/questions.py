@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -89,9 +90,7 @@ def _relativistic(
 
 
 def _logits(generator: Generator) -> Sequence[tuple]:
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
+    draw = partial(torch.randn, generator=generator, dtype=torch.float64)
     sure = torch.tensor([[90.0], [-140.0], [3.0]], dtype=torch.float64)
     return [
         (1.5 + draw(5, 1), draw(3, 1) - 0.5),
@@ -129,12 +128,10 @@ def _with_penalty(
 
 
 def _judges(generator: Generator) -> Sequence[tuple]:
-    bent = nn.LeakyReLU(0.2)
+    conv, bent = nn.Conv2d, nn.LeakyReLU(0.2)
     with torch.random.fork_rng(devices=[]):
-        one = nn.Sequential(
-            nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.Conv2d(4, 2, 3, 2), bent, nn.Flatten(), nn.Linear(12, 1)
-        )
-        two = nn.Sequential(nn.Conv2d(1, 5, 3, 2, 1), bent, nn.Conv2d(5, 1, 3, padding=1))
+        one = nn.Sequential(conv(3, 4, 3), nn.Sigmoid(), conv(4, 2, 3, 2), bent, nn.Flatten(), nn.Linear(12, 1))
+        two = nn.Sequential(conv(1, 5, 3, 2, 1), bent, conv(5, 1, 3, padding=1))
     cases = (one, (3, 3, 9, 7), 2.0), (two, (2, 1, 8, 11), 10.0)
     return [(_fill(net, generator), *torch.rand((2, *shape), generator=generator), w) for net, shape, w in cases]
 
@@ -155,12 +152,11 @@ def _mixture(generator: Generator) -> tuple[dict[str, Tensor], dict[str, float]]
 
 def _judge(truth: dict[str, float], values: dict[str, Any]) -> tuple[float, str]:
     try:
-        alpha = torch.as_tensor(values["alpha"], dtype=torch.float64)
+        alpha = torch.as_tensor(values["alpha"], dtype=torch.float64).item()
     except (KeyError, TypeError, ValueError, OverflowError, RuntimeError):
-        return 0.0, "alpha must be a number."
-    if alpha.numel() != 1 or not bool(alpha.isfinite().all()):
-        return 0.0, "alpha must be one finite number."
-    alpha = float(alpha)
+        return 0.0, "alpha must be one number."
+    if not math.isfinite(alpha):
+        return 0.0, "alpha must be finite."
     off = abs(alpha - truth["alpha"])
     if off <= 0.002:
         return 1.0, "right."
@@ -174,6 +170,7 @@ def _judge(truth: dict[str, float], values: dict[str, Any]) -> tuple[float, str]
 
 
 SCALE, SIGMA, ALLOWED = 4, (0.5, 1.5), 1.0
+RANGES = {"width": range(4, 33), "convolutions": range(1, 17)}  # of the header's settings
 
 
 def camera(hr: Tensor, sigma: float) -> Tensor:
@@ -198,12 +195,10 @@ def _measure(apply: Callable, pictures: Sequence[Tensor], generator: Generator) 
 
 def network(settings: Mapping[str, str]) -> Compact:
     """A small `Compact` in colour, from `width` and `convolutions` in the header; ValueError if they make no sense."""
-    ranges = {"width": range(4, 33), "convolutions": range(1, 17)}
-    for name, allowed in ranges.items():
+    for name, allowed in RANGES.items():
         if settings.get(name) not in map(str, allowed):
-            got = str(settings.get(name))[:40]
-            raise ValueError(f"{name} must be a whole number from {allowed[0]} to {allowed[-1]}, got {got!r}")
-    return Compact(scale=SCALE, channels=3, **{name: int(settings[name]) for name in ranges})
+            raise ValueError(f"{name} must be {allowed[0]} to {allowed[-1]}, got {str(settings.get(name))[:40]!r}")
+    return Compact(scale=SCALE, channels=3, **{name: int(settings[name]) for name in RANGES})
 
 
 def _named(make: Callable, mistakes: dict[str, dict], share: float = 0.4) -> dict[str, Mistake]:
@@ -260,6 +255,6 @@ ASSIGNMENT = Assignment("perception", "Perception: what looks true, and what it 
     FunctionQuestion("with_penalty", 4, _with_penalty(), _judges, [_PENALTY_EXAMPLE], _PENALTY),
     ValueQuestion("mixture", 3, ("alpha",), _mixture, _judge, (0.5,)),
     MeasuredQuestion("believable_x4", 5, _measure, lambda lr: resize(lr, SCALE), unit="(−10·log₁₀ of the distance)",
-                     network=network, parameters=25_000, settings=("width", "convolutions")),
+                     network=network, parameters=25_000, settings=(*RANGES,)),
 ))
 # fmt: on

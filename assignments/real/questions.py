@@ -11,15 +11,7 @@ from srlib.burst.forward_model import ForwardModel
 from srlib.data.datasets import photo
 from srlib.data.dead_leaves import dead_leaves
 from srlib.degradations import JPEG, Blur, Decimate, GaussianNoise, PoissonNoise, gaussian_kernel, motion_kernel
-from srlib.grading.questions import (
-    AnswerError,
-    Apply,
-    Assignment,
-    FunctionQuestion,
-    MeasuredQuestion,
-    Mistake,
-    ValueQuestion,
-)
+from srlib.grading.questions import AnswerError, Assignment, FunctionQuestion, MeasuredQuestion, Mistake, ValueQuestion
 from srlib.images import quantised
 from srlib.metrics import Protocol
 from srlib.resample import resize
@@ -189,7 +181,7 @@ def _bicubic(lr: Tensor) -> Tensor:
     return resize(lr[None], SCALE)[0]
 
 
-def _measure(apply: Apply, pictures: Sequence[Tensor], generator: Generator) -> tuple[float, str]:
+def _measure(apply: Callable, pictures: Sequence[Tensor], generator: Generator) -> tuple[float, str]:
     """Mean PSNR at twice the size, by `PROTOCOL`, of a camera whose blur is drawn anew for every picture."""
     scores = []
     part = torch.randperm(len(pictures), generator=generator)  # of the range, so that no guess fits all pictures

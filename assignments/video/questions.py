@@ -11,15 +11,7 @@ from srlib.burst.forward_model import ForwardModel
 from srlib.burst.reconstruction import map_estimate
 from srlib.data.datasets import photo
 from srlib.data.dead_leaves import dead_leaves
-from srlib.grading.questions import (
-    AnswerError,
-    Apply,
-    Assignment,
-    FunctionQuestion,
-    MeasuredQuestion,
-    Mistake,
-    ValueQuestion,
-)
+from srlib.grading.questions import AnswerError, Assignment, FunctionQuestion, MeasuredQuestion, Mistake, ValueQuestion
 from srlib.metrics import Protocol
 from srlib.resample import resize
 from srlib.warp import translate
@@ -196,7 +188,7 @@ def _one_frame(frames: Tensor) -> Tensor:
     return map_estimate(frames[CENTRE : CENTRE + 1], camera, weight=0.01)[0].clamp(0, 1)
 
 
-def _measure(apply: Apply, pictures: Sequence[Tensor], generator: Generator) -> tuple[float, str]:
+def _measure(apply: Callable, pictures: Sequence[Tensor], generator: Generator) -> tuple[float, str]:
     """Mean PSNR of the centre frame at twice the size, by `PROTOCOL`."""
     scores, plain = [], []
     for hr in pictures:

@@ -24,10 +24,10 @@ def add(commands: argparse._SubParsersAction) -> None:
     )
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--gradescope", action="store_true", help="also a zip for Gradescope's autograder")
-    kind.add_argument("--otter", action="store_true", help="also a master for otter assign")
-    kind.add_argument("--nbgrader", action="store_true", help="also a source notebook for nbgrader")
+    kind.add_argument("--otter", action="store_true", help="a master for otter assign instead")
+    kind.add_argument("--nbgrader", action="store_true", help="a source notebook for nbgrader instead")
     command.add_argument(
-        "--calibrate", action="store_true", help="run the master: its scores on several seeds, its time"
+        "--calibrate", action="store_true", help="run the master and keep its outputs; print its scores"
     )
     command.set_defaults(run=run)
 
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
             raise UsageError(str(error)) from None
     if options.out is None:
         raise UsageError(f"--out is missing: srlib assign {options.part} --out DIR")
-    files = _notebooks(loaded, options)
+    files = {} if options.otter or options.nbgrader else _notebooks(loaded, options)
     if options.gradescope:
         path = options.out / f"{options.part}-gradescope.zip"
         options.out.mkdir(parents=True, exist_ok=True)
@@ -57,8 +57,9 @@ def run(options: argparse.Namespace) -> int:
         files["otter/questions.py"] = questions
         files[f"otter/{options.part}.ipynb"] = otter.master(loaded, options.seed, everybodys)
     if options.nbgrader:
-        files[f"source/{options.part}/questions.py"] = questions
-        files[f"source/{options.part}/{options.part}.ipynb"] = nbgrader.source(loaded, options.seed, everybodys)
+        masters = str(options.masters.resolve()) if options.masters else ""
+        made = nbgrader.source(loaded, options.seed, everybodys, masters)
+        files[f"source/{options.part}/{options.part}.ipynb"] = made
     write(options.out, files)
     names = list(files)
     print(*(f"written: {options.out / name}" for name in names[:5]), sep="\n")

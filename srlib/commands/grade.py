@@ -94,6 +94,12 @@ def run(options: argparse.Namespace) -> int:
     found = submissions.submissions(_entries(options), people, deadline, _others(options))
     if not found and not people:
         raise UsageError(f"{options.folder}: nothing has been handed in there")
+    if options.out.resolve() == options.folder.resolve():
+        raise UsageError("--out is FOLDER itself: its results would be graded as hand-ins")
+    if options.seed < 2**32:
+        print(
+            f"seed {options.seed} can be guessed by a notebook from its own data; take a number of 18 digits for grades"
+        )
     limits = _limits(options)
     torch.set_num_threads(1)
     try:
@@ -124,7 +130,7 @@ def _grade(options, loaded, found, people, sandbox) -> int:
 
         records = batch.grade(marker, mine, setting, options.out, jobs=jobs, told=told)
     if count > 1:
-        records = batch.kept(counting, setting, options.out)
+        records = batch.kept(marker, counting, setting, options.out)
         if len(records) < len(counting):
             print(f"{len(records)} of {len(counting)} graded; the results are written when the last part is done")
             return 0
@@ -185,7 +191,8 @@ def _pairs(table, loaded, masters, share: float) -> list[similar.Pair]:
 def _entries(options: argparse.Namespace) -> list[intake.Entry]:
     """The hand-ins, without what belongs to the grader: its results and the roster."""
     folder, own = options.folder, [options.out, options.roster]
-    inside = [path.resolve().relative_to(folder.resolve()).parts for path in own if path and _within(path, folder)]
+    within = (path.resolve().relative_to(folder.resolve()).parts for path in own if path and _within(path, folder))
+    inside = [tuple(map(intake.file_name, parts)) for parts in within]
     return [e for e in intake.entries(folder) if not any(e.parts[: len(parts)] == parts for parts in inside if parts)]
 
 

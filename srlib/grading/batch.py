@@ -111,7 +111,12 @@ def grade(
             record = marker.mark(notebook, files, submission.student)
             if not _sandbox_failed(record):
                 break
-        record |= {"key": key, "student": submission.student, "file": submission.entry.path, "notes": notes}
+        record |= {
+            "key": "" if _sandbox_failed(record) else key,
+            "student": submission.student,
+            "file": submission.entry.path,
+            "notes": notes,
+        }
         atomic.write(path, json.dumps(record, ensure_ascii=True))
         return record, True
 
@@ -128,13 +133,14 @@ def grade(
     return [found[index] for index in range(len(chosen))]
 
 
-def kept(chosen: Sequence[Submission], setting: Setting, out: Path) -> list[dict[str, Any]]:
+def kept(marker: Marker, chosen: Sequence[Submission], setting: Setting, out: Path) -> list[dict[str, Any]]:
     """The records that other parts of a batch have written for these submissions, in their order; some may lack."""
     found = []
     for submission in chosen:
         try:
             key = _key(setting, submission, submission.entry.read(), _weights(submission)[0])
-        except Unreadable:
+        except Unreadable as error:
+            found.append(_unreadable(submission, marker, str(error)))
             continue
         found.append(_kept(out / RECORDS / f"{drawn.plain(submission.student)}.json", key))
     return [record for record in found if record is not None]

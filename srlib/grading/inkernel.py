@@ -13,34 +13,39 @@ from torch import Tensor
 
 from srlib import exercises
 from srlib.grading import drawn, judge, weights
-from srlib.grading.folders import Loaded, import_questions
+from srlib.grading.folders import Loaded, import_questions, load
 from srlib.grading.marker import Marker
 from srlib.grading.questions import AnswerError, FunctionQuestion, MeasuredQuestion, ValueQuestion
 from srlib.grading.sandbox.host import Sandbox
 
 
 def earned(
-    questions: str,
+    part: str,
     question: str,
     *answers: Any,
     seed: int = 0,
     floor: float = 0.0,
     full: float = 0.0,
     show: bool = True,
+    masters: str = "",
 ) -> float:
     """Points for an answer; prints the hint.
 
     Args:
-        questions: the assignment's file of questions.
+        part: the assignment: its name, or its file of questions.
         question: its name.
         answers: the function, or the values; nothing for weights, which are read from `<question>.safetensors`.
         seed: of probes, data and pictures.
         floor, full: thresholds of a measured question.
         show: print the hint.
+        masters: folder of an instructor's own assignments, where a name is given.
 
     Raises: ValueError for an unknown question or file.
     """
-    assignment = import_questions(Path(questions))
+    if part.endswith(".py"):
+        assignment = import_questions(Path(part))
+    else:
+        assignment = load(part, Path(masters) if masters else None).assignment
     asked = assignment.question(question)
     draw = drawn.generator(seed, assignment.part, question)
     if isinstance(asked, FunctionQuestion):

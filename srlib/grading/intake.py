@@ -4,6 +4,7 @@ Names and contents are the students'. No link is followed, nothing but regular f
 with a limit and never unpacked onto the disk.
 """
 
+import hashlib
 import io
 import os
 import stat
@@ -18,6 +19,8 @@ MAX_FILE = 50_000_000
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 8
 MAX_ZIP_MEMBERS = 500
+_LONGEST = 120
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others zipfile unpacks whole blocks, whatever is asked for
 _OF_SYSTEMS = {".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX", ".ipynb_checkpoints", "__pycache__", ".git"}
 
 
@@ -73,6 +76,25 @@ def clean(name: str, longest: int = 120) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
+def file_name(raw: str | bytes) -> str:
+    """A file's name as it may stand in results, its ending kept; where cleaning loses something, it ends on a digest.
+
+    So two names that look alike afterwards stay two.
+    """
+    data = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
+    whole = unicodedata.normalize("NFC", data.decode("utf-8", "replace"))
+    if (
+        whole.isprintable()
+        and whole == whole.strip()
+        and len(whole) <= _LONGEST
+        and "\N{REPLACEMENT CHARACTER}" not in whole
+    ):
+        return whole
+    ending = clean(PurePosixPath(whole).suffix[:20])
+    start = clean(whole.removesuffix(PurePosixPath(whole).suffix), _LONGEST - 30)
+    return f"{start}~{hashlib.sha256(data).hexdigest()[:6]}{ending}"
+
+
 def _in_folder(folder: Path, parts: tuple[str, ...], depth: int) -> Iterator[Entry]:
     try:
         with os.scandir(folder) as listing:
@@ -80,12 +102,17 @@ def _in_folder(folder: Path, parts: tuple[str, ...], depth: int) -> Iterator[Ent
     except OSError as error:
         yield _bad((*parts, ""), f"the folder cannot be read: {error.strerror}")
         return
+    if len(found) > MAX_ENTRIES and parts:
+        yield _bad((*parts, ""), f"the folder has {len(found)} entries; at most {MAX_ENTRIES} are looked at")
+        return
+    if not found and parts:
+        yield _bad((*parts, ""), "the folder is empty")
     if len(found) > MAX_ENTRIES:
         raise ValueError(f"{folder} has {len(found)} entries; at most {MAX_ENTRIES} are graded at once")
     for entry in found:
         if entry.name in _OF_SYSTEMS:
             continue
-        here, path = (*parts, clean(os.fsencode(entry.name).decode("utf-8", "replace"))), Path(entry.path)
+        here, path = (*parts, file_name(os.fsencode(entry.name))), Path(entry.path)
         if entry.is_symlink():
             yield _bad(here, "a link is not followed")
         elif entry.is_dir(follow_symlinks=False):
@@ -96,9 +123,17 @@ def _in_folder(folder: Path, parts: tuple[str, ...], depth: int) -> Iterator[Ent
         elif not entry.is_file(follow_symlinks=False):
             yield _bad(here, "this is no regular file")
         elif here[-1].lower().endswith(".zip"):
-            yield from _in_zip(here, _file(path), _when(entry.stat(follow_symlinks=False)))
+            yield from _in_zip(here, _file(path), _changed(entry))
         else:
-            yield Entry(here, _file(path), _when(entry.stat(follow_symlinks=False)))
+            yield Entry(here, _file(path), _changed(entry))
+
+
+def _changed(entry: os.DirEntry) -> datetime:
+    """When a file was changed; the beginning of time where its folder may be listed but not entered."""
+    try:
+        return _when(entry.stat(follow_symlinks=False))
+    except OSError:
+        return datetime.fromtimestamp(0, UTC)
 
 
 def _file(path: Path) -> Callable[[], bytes]:
@@ -127,24 +162,36 @@ def _in_zip(parts: tuple[str, ...], read: Callable[[], bytes], when: datetime) -
     """The members of a zip as entries; a zip in a zip is one more level, no deeper."""
     label = parts or ("",)
     try:
-        archive = zipfile.ZipFile(io.BytesIO(read()))
-        members = [member for member in archive.infolist() if not member.is_dir()]
-    except (Unreadable, zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError) as error:
+        most = MAX_ZIP_MEMBERS if parts else MAX_ENTRIES  # one student's, or everybody's
+        data = read()
+        if data.count(b"PK\1\2") > 4 * most:  # a million entries cost half a gigabyte before they can be counted
+            raise Unreadable(f"it has far more than {most} files")
+        archive = zipfile.ZipFile(io.BytesIO(data))
+        members = [member for member in archive.infolist() if member.filename and not member.is_dir()]
+        del data, archive
+    except Exception as error:  # an archive may be damaged in every way there is
         yield _bad(label, f"the zip cannot be read: {clean(str(error))}")
         return
-    most = MAX_ZIP_MEMBERS if parts else MAX_ENTRIES  # one student's, or everybody's
+    if not members:
+        yield _bad(label, "the zip is empty")
+        return
     if len(members) > most:
         yield _bad(label, f"the zip has {len(members)} files; at most {most} are read")
         return
     seen = 0
     for member in members:
         names = [name for name in member.filename.replace("\\", "/").split("/") if name not in ("", ".", "..")]
-        if not names or any(name in _OF_SYSTEMS for name in names) or stat.S_ISLNK(member.external_attr >> 16):
+        if not names or any(name in _OF_SYSTEMS for name in names):
             continue
         seen += member.file_size
-        here = (*parts, *(clean(name) for name in names[-MAX_DEPTH:]))
-        inside = Entry(here, _member(archive, member), _member_time(member, when))
-        if member.file_size > MAX_FILE or (parts and seen > 4 * MAX_FILE):
+        here = (*parts, *(file_name(name) for name in names[-MAX_DEPTH:]))
+        # the time in a student's own zip is what the student says; the zip's own is when it came
+        inside = Entry(here, _member(read, member), when if parts else _member_time(member, when))
+        if stat.S_ISLNK(member.external_attr >> 16):
+            yield _bad(here, "a link is not followed")
+        elif member.compress_type not in _READABLE:
+            yield _bad(here, "it is compressed in an unusual way; make the zip with the system's own program")
+        elif member.file_size > MAX_FILE or (parts and seen > 4 * MAX_FILE):
             yield _bad(here, f"it has {member.file_size} bytes; at most {MAX_FILE} are read")
         elif inside.suffix == ".zip":
             yield from _in_zip(here, inside.read, inside.when) if not parts else [_bad(here, "a zip in a zip")]
@@ -152,12 +199,15 @@ def _in_zip(parts: tuple[str, ...], read: Callable[[], bytes], when: datetime) -
             yield inside
 
 
-def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], bytes]:
-    """A reader of one member, which stops at the size that the zip names (a bomb names less than it holds)."""
+def _member(whole: Callable[[], bytes], member: zipfile.ZipInfo) -> Callable[[], bytes]:
+    """A reader of one member, which stops at the size that the zip names; a bomb names less than it holds.
+
+    The zip is read anew, since those of a whole course would not fit into memory.
+    """
 
     def read() -> bytes:
         try:
-            with archive.open(member) as file:
+            with zipfile.ZipFile(io.BytesIO(whole())) as archive, archive.open(member) as file:
                 data = file.read(min(member.file_size, MAX_FILE) + 1)
         except Exception as error:  # an archive may be damaged in every way there is
             raise Unreadable(f"the zip is damaged here: {clean(type(error).__name__)}") from None

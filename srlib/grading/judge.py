@@ -151,13 +151,20 @@ def measured(question: MeasuredQuestion, apply, pictures, draw, floor: float, fu
     """
     try:
         score, note = question.measure(apply, pictures, draw)
-    except ValueError as error:  # sizes that do not fit, found by the metric
-        raise AnswerError(f"what it returned does not fit: {error}") from None
+    except (ValueError, IndexError, RuntimeError) as error:  # sizes that do not fit, found by the metric
+        raise AnswerError(f"what it returned does not fit: {str(error)[:300]}") from None
     share = min(max((score - floor) / max(full - floor, 1e-9), 0.0), 1.0) if np.isfinite(score) else 0.0
     text = f"{score:.2f} {question.unit}; nothing up to {floor:.2f}, everything from {full:.2f}."
     status = "right" if share == 1 else "part" if share else "wrong"
     points = share * question.points
-    return Score(question.name, points, question.points, f"{text} {note}".strip(), status, measured=float(score))
+    return Score(
+        question.name,
+        points,
+        question.points,
+        f"{text} {note}".strip(),
+        status,
+        measured=float(score) if np.isfinite(score) else None,
+    )
 
 
 def by_function(question: MeasuredQuestion, notebook: Notebook, pictures, draw, floor: float, full: float) -> Score:

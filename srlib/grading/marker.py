@@ -17,6 +17,7 @@ from srlib.grading.judge import Score
 from srlib.grading.questions import AnswerError, FunctionQuestion, MeasuredQuestion, ValueQuestion
 from srlib.grading.sandbox.cells import read
 from srlib.grading.sandbox.host import Sandbox
+from srlib.grading.sandbox.launch import SandboxError
 from srlib.grading.sandbox.notebook import Notebook, Report
 
 MASTER = "master"
@@ -90,7 +91,7 @@ class Marker:
                 scores = judge.nothing(self.assignment, report.problem)
             else:
                 scores = [
-                    self._score(question, opened, files, truths, sketches) for question in self.assignment.questions
+                    self._judged(question, opened, files, truths, sketches) for question in self.assignment.questions
                 ]
             ended = opened.close()
         return {
@@ -105,6 +106,16 @@ class Marker:
             "stamp": list(report.stamp),
             "isolation": report.isolation,
         }
+
+    def _judged(self, question, notebook: Notebook, files: dict, truths: dict, sketches: dict) -> Score:
+        """The score of one question; a fault of the judge costs a person's time and never the batch."""
+        try:
+            return self._score(question, notebook, files, truths, sketches)
+        except SandboxError:
+            raise
+        except Exception as error:
+            text = f"this could not be judged: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            return Score(question.name, 0, question.points, text, "unjudged")
 
     def _score(self, question, notebook: Notebook, files: dict, truths: dict, sketches: dict) -> Score:
         if isinstance(question, FunctionQuestion):

@@ -57,7 +57,7 @@ def origin(entry: Entry, listed: dict[str, Listed]) -> Origin:
         listed: Gradescope's list (see `gradescope`).
     """
     parts = entry.parts[1:] if entry.parts[0] == "submitted" and len(entry.parts) > 1 else entry.parts
-    for part in parts[:2]:
+    for part in parts[: 1 if parts[0].lower().endswith(".zip") else 2]:  # what is in a student's zip is the student's
         if match := _GRADESCOPE.fullmatch(part):
             found = listed.get(match[1], Listed())
             return Origin((found.names or (part,))[0], (part, *found.names), found.when)
@@ -65,7 +65,8 @@ def origin(entry: Entry, listed: dict[str, Listed]) -> Origin:
     if match := _CANVAS.fullmatch(first if len(parts) == 1 else stem(first)):
         again = _AGAIN.search(stem(match["file"]))
         attempt = int(again[1][:9]) if again else 0
-        return Origin(match["name"], (match["name"], match["user"]), late=bool(match["late"]), attempt=attempt)
+        label = f"{match['name']}_{match['user']}"  # two may have one name
+        return Origin(label, (match["user"], match["name"]), late=bool(match["late"]), attempt=attempt)
     if len(parts) > 1:
         match = _MOODLE.fullmatch(first)
         label = match["name"] if match else stem(first) if first.lower().endswith(".zip") else first
@@ -76,19 +77,23 @@ def origin(entry: Entry, listed: dict[str, Listed]) -> Origin:
     return Origin(label, (label,))
 
 
-def belongs(weights: Entry, notebook: Entry, labels: tuple[str, str]) -> bool:
-    """Whether weights belong to a notebook: one student's, in one folder or zip, or ada.ipynb and ada.net.safetensors.
+def keys(entry: Entry, label: str) -> list[tuple]:
+    """What a notebook and its weights have in common: a label, a folder, or the beginning of a name.
 
-    Args:
-        weights, notebook: the files.
-        labels: of both.
+    A notebook has the keys of its label, its folder and its whole name; weights have one for each beginning of theirs.
     """
-    if labels[0] == labels[1]:
-        return True
-    if len(notebook.parts) > 1:
-        return weights.parts[:-1] == notebook.parts[:-1]
-    start = stem(notebook.parts[-1])
-    return len(weights.parts) == 1 and weights.parts[0].startswith((f"{start}.", f"{start}_", f"{start}-"))
+    found: list[tuple] = [("label", label)]
+    if len(entry.parts) > 1:
+        return [*found, ("folder", *entry.parts[:-1])]
+    name = stem(entry.parts[0])
+    if entry.suffix == ".ipynb":
+        return [*found, ("name", name)]
+    return [*found, *(("name", name[:at]) for at, letter in enumerate(name) if letter in "._-")]
+
+
+def _is_gradescopes(first: str) -> bool:
+    """Whether a list of submissions in this folder is Gradescope's own."""
+    return not _GRADESCOPE.fullmatch(first) and not first.lower().endswith(".zip")
 
 
 def question_of(weights: Entry, label: str) -> str:
@@ -108,8 +113,8 @@ def gradescope(found: Sequence[Entry]) -> dict[str, Listed]:
     """Submission number -> what Gradescope's list says of it; empty where there is no such list."""
     listed: dict[str, Listed] = {}
     for entry in found:
-        if entry.parts[-1] != METADATA:
-            continue
+        if entry.parts[-1] != METADATA or len(entry.parts) > 2 or not _is_gradescopes(entry.parts[0]):
+            continue  # a file of that name inside a submission is the student's
         try:
             lines = entry.read().decode("utf-8", "replace").splitlines()
         except Unreadable:

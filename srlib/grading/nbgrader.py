@@ -1,5 +1,7 @@
 """A source notebook for nbgrader (its format 3), made from our master. Its tests run in the student's kernel.
 
+The questions stay in the clone or in `--masters`: nbgrader would hand out every file that lies beside the notebook.
+
 Source: nbgrader's documentation, "Creating and grading assignments"; a test cell whose last line is a number gives
 that many points.
 """
@@ -10,16 +12,18 @@ from srlib.grading import inkernel, otter, student
 from srlib.grading.folders import Loaded
 
 
-def source(loaded: Loaded, seed: int, given: dict) -> str:
-    """The notebook; `questions.py` has to lie beside it.
+def source(loaded: Loaded, seed: int, given: dict, masters: str = "") -> str:
+    """The notebook.
 
     Args:
         loaded: the assignment.
         seed: of probes and pictures.
         given: the data for everybody.
+        masters: folder of the assignment, where it is not the clone's.
 
     Raises: MasterError; SandboxError, since thresholds come from the master's run.
     """
+    part = loaded.assignment.part
     limits = inkernel.thresholds(loaded, seed)
     cells = []
     for cell in student.complete(loaded, given):
@@ -27,7 +31,7 @@ def source(loaded: Loaded, seed: int, given: dict) -> str:
         cells.append(cell)
         if name:
             cell["metadata"] = {"nbgrader": _mark(f"{name}-answer", solution=True)}
-            test = otter.test(loaded, name, seed, limits, ends="points")
+            test = otter.tested(part, loaded, name, seed, limits, ends="points", masters=masters)
             text = f"### BEGIN HIDDEN TESTS\n{test}\n### END HIDDEN TESTS"
             made = {"cell_type": "code", "id": f"test-{name}", "source": text, "outputs": [], "execution_count": None}
             points = loaded.assignment.question(name).points

@@ -41,33 +41,27 @@ def master(loaded: Loaded, seed: int, given: dict) -> str:
             cells.append(cell)
             continue
         question = loaded.assignment.question(name)
-        solution = cell["source"].replace(student.BEGIN, "# BEGIN SOLUTION").replace(student.END, "# END SOLUTION")
-        # an undefined name would stop a student's own run of the tests, so the stub stands beside the solution
-        prompt = student.without_solution(cell["source"])
-        cells += [
-            _raw(f"# BEGIN QUESTION\nname: {name}\npoints: {question.points:g}"),
-            _raw("# BEGIN PROMPT"),
-            _code(prompt),
-        ]
-        cells += [
-            _raw("# END PROMPT"),
-            _raw("# BEGIN SOLUTION"),
-            _code(solution),
-            _raw("# END SOLUTION"),
-            _raw("# BEGIN TESTS"),
-        ]
-        cells += [
-            _code(f"# HIDDEN\n{test(loaded, name, seed, limits)}"),
-            _raw("# END TESTS"),
-            _raw("# END QUESTION"),
-        ]
+        cells += [_raw(f"# BEGIN QUESTION\nname: {name}\npoints: {question.points:g}")]
+        cells += [_raw("# BEGIN SOLUTION"), _code(_with_prompt(cell["source"])), _raw("# END SOLUTION")]
+        test = _code(f"# HIDDEN\n{tested(QUESTIONS, loaded, name, seed, limits)}")
+        cells += [_raw("# BEGIN TESTS"), test, _raw("# END TESTS"), _raw("# END QUESTION")]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     return json.dumps(student.as_notebook(cells, loaded), indent=1, ensure_ascii=False) + "\n"
 
 
-def test(loaded: Loaded, name: str, seed: int, limits: dict, ends: str = "") -> str:
-    """The test cell of one question: an assertion, or for nbgrader the points."""
+def tested(part: str, loaded: Loaded, name: str, seed: int, limits: dict, ends: str = "", masters: str = "") -> str:
+    """The test cell of one question: an assertion, or for nbgrader the points.
+
+    Args:
+        part: the assignment's name or file, as `earned` takes it.
+        loaded: the assignment.
+        name: of the question.
+        seed: of probes and pictures.
+        limits: thresholds of measured questions.
+        ends: "points" for nbgrader.
+        masters: folder of the assignment, where it is not the clone's.
+    """
     question = loaded.assignment.question(name)
     if isinstance(question, ValueQuestion):
         answers = [*question.names]
@@ -75,16 +69,29 @@ def test(loaded: Loaded, name: str, seed: int, limits: dict, ends: str = "") -> 
         answers = []
     else:
         answers = [name]
-    words = [
-        repr(QUESTIONS),
-        repr(name),
-        *answers,
-        f"seed={seed}",
-        *(f"{k}={v:.6g}" for k, v in limits.get(name, {}).items()),
-    ]
+    words = [repr(part), repr(name), *answers, f"seed={seed}"]
+    words += [f"{key}={value:.6g}" for key, value in limits.get(name, {}).items()]
+    words += [f"masters={masters!r}"] if masters else []
     call = f"earned({', '.join(words)}"
     first = "from srlib.grading.inkernel import earned\n"
     return f"{first}{call})" if ends == "points" else f"{first}assert {call}, show=False) >= {question.points:g}"
+
+
+def _with_prompt(source: str) -> str:
+    """Otter's marks in place of ours; what the student sees instead of a solution stands after it, as otter wants."""
+    lines, stubbed = [], True
+    for line in source.splitlines():
+        indent, word = line[: len(line) - len(line.lstrip())], line.strip()
+        if word == student.BEGIN:
+            stubbed = bool(lines) and lines[-1].rstrip().endswith("# replace this")
+            lines.append(f"{indent}# BEGIN SOLUTION")
+        elif word == student.END:
+            lines.append(f"{indent}# END SOLUTION")
+            if not stubbed:
+                lines += [f'{indent}""" # BEGIN PROMPT', f"{indent}{student.STUB}", f'{indent}"""; # END PROMPT']
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def _raw(text: str) -> student.Cell:

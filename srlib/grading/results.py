@@ -54,7 +54,7 @@ class Row:
 
 
 def rows(
-    found: Sequence[Submission], records: Iterable[dict[str, Any]], roster: Roster, late: str = "keep"
+    found: Sequence[Submission], records: Iterable[dict[str, Any]], roster: Roster, part: str, late: str = "keep"
 ) -> list[Row]:
     """All rows, sorted by student and file: every file has one, and everybody in the roster.
 
@@ -62,6 +62,7 @@ def rows(
         found: all submissions; those that count have a record, in the same order.
         records: of those that count.
         roster: the students.
+        part: the assignment's name.
         late: "keep" or "zero": what becomes of points that come after the deadline.
     """
     names = {student.id: student.name for student in roster}
@@ -76,7 +77,7 @@ def rows(
         points = {score["name"]: float(score["points"]) for score in record["scores"]}
         if late == "zero" and one.late:
             points = dict.fromkeys(points, 0.0)
-        problem = _attention(one, record)
+        problem = _attention(one, record, part)
         status = "problem" if record["report"]["problem"] and not record["report"]["cells"] else "graded"
         made.append(Row(one.student, name, status, one, record, problem, points))
     there = {row.student for row in made if row.record}
@@ -84,11 +85,15 @@ def rows(
     return sorted(made, key=lambda row: (row.student, row.submission.entry.parts if row.submission else ()))
 
 
-def _attention(one: Submission, record: dict[str, Any]) -> str:
+def _attention(one: Submission, record: dict[str, Any], part: str) -> str:
     report = record["report"]
     reasons = [one.note, *record["notes"]]
     if report["problem"]:
         reasons.append(report["problem"])
+    if any(score["status"] == "unjudged" for score in record["scores"]):
+        reasons.append("a question could not be judged")
+    if record["stamp"][0] not in ("", part):
+        reasons.append(f"the notebook says it is of the assignment {record['stamp'][0]}")
     if record["left"]:
         reasons.append("processes of this notebook could not be ended")
     return "; ".join(reason for reason in reasons if reason)

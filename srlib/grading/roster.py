@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,7 +68,8 @@ def read(path: Path) -> Roster:
     Raises: ValueError for a file without such a column, an id twice, or a deadline that is no time.
     """
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8-sig"))))
+        text = unicodedata.normalize("NFC", path.read_bytes().decode("utf-8-sig"))
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{path}: no CSV in UTF-8 ({error})") from None
     heads = {head.strip().casefold(): head for head in (rows[0] if rows else {}) if head}
@@ -102,7 +104,7 @@ def when(text: str, where: str = "--deadline") -> datetime | None:
         return None
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(
             f"{where}: {text!r} is no time; write it as 2026-05-31T23:59 or 2026-05-31T23:59+02:00"
         ) from None

@@ -9,7 +9,6 @@ from srlib.grading.intake import Entry
 from srlib.grading.names import Origin
 from srlib.grading.roster import Roster, Student
 
-_ENDINGS = (".ipynb", ".safetensors")
 _UNKNOWN_DELAY = 1.0  # seconds, where Canvas says only that it was late
 
 
@@ -55,16 +54,19 @@ def submissions(
     listed = names.gradescope(found)
     origins = {entry.parts: names.origin(entry, listed) for entry in found}
     found = [entry for entry in found if origins[entry.parts].assignment not in others]
-    weights = [entry for entry in found if entry.suffix == ".safetensors" and not entry.problem]
+    weights: dict[tuple, list[Entry]] = {}
+    for entry in found:
+        if entry.suffix == ".safetensors" and not entry.problem:
+            for key in names.keys(entry, origins[entry.parts].label):
+                weights.setdefault(key, []).append(entry)
     made, used = [], set()
     for entry in found:
         if entry.suffix != ".ipynb":
             continue
         origin, mine = origins[entry.parts], {}
-        for file in weights:
-            if names.belongs(file, entry, (origins[file.parts].label, origin.label)):
-                mine[names.question_of(file, origin.label)] = file
-                used.add(file.parts)
+        for file in [file for key in names.keys(entry, origin.label) for file in weights.get(key, ())]:
+            mine[names.question_of(file, origin.label)] = file
+            used.add(file.parts)
         made.append(_submission(entry, origin, mine, roster, deadline))
     for entry in found:
         if entry.suffix == ".ipynb" or entry.parts in used or entry.parts[-1] == names.METADATA:
@@ -101,12 +103,21 @@ def _one_each(made: list[Submission]) -> list[Submission]:
             by_student.setdefault(one.student, []).append(one)
     best = {name: max(several, key=_order) for name, several in by_student.items()}
     chosen = []
+    unclear = {name for name, several in by_student.items() if _share_a_folder(several)}
     for one in made:
         if one.counts and one is not best[one.student]:
             other = best[one.student].entry.path
             one = replace(one, counts=False, note=f"handed in more than once; {other} counts")
+        elif one.counts and one.student in unclear:
+            one = replace(one, note="one of several notebooks with other names in its folder")
         chosen.append(one)
     return chosen
+
+
+def _share_a_folder(several: list[Submission]) -> bool:
+    """Whether notebooks of different names lie in one folder: then they may be of different students."""
+    places = {one.entry.parts[:-1] for one in several if len(one.entry.parts) > 1 and not one.attempt}
+    return len(several) > 1 and len(places) == 1
 
 
 def _order(one: Submission) -> tuple:

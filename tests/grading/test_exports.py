@@ -96,7 +96,7 @@ def test_gradescopes_scripts_run_in_a_clean_folder(tmp_path, masters):
         ("brighten", 4, 4),
         ("net", 3, 3),
     ]
-    assert found["output"] == "Code cell 5: ZeroDivisionError: division by zero"
+    assert found["output"] == "Code cell 5: ZeroDivisionError: division by zero (line 1 of the cell: 1 / 0)"
     assert found["extra_data"]["isolation"] in ("bubblewrap", "namespaces", "landlock", "uid")
 
 
@@ -107,7 +107,8 @@ def test_otter_assigns_and_runs_its_master(tmp_path, others):
     run([others / "otter", "assign", "pixels.ipynb", "dist"], tmp_path / "otter", **path)
     folder = tmp_path / "otter" / "dist" / "autograder"
     student = (tmp_path / "otter" / "dist" / "student" / "pixels.ipynb").read_text()
-    assert "NotImplementedError" in student and "SOLUTION" not in student and "earned(" not in student
+    assert "SOLUTION" not in student and "earned(" not in student and "PROMPT" not in student
+    assert student.count("NotImplementedError") == 4 and student.count("def kernel") == 1
     table = run([others / "otter", "run", "-a", next(folder.glob("*.zip")), folder / "pixels.ipynb"], tmp_path, **path)
     scores = [line.split()[-2:] for line in table.splitlines() if line.strip()[:1].isdigit() and "Public" not in line]
     assert scores == [["3.0", "3.0"], ["4.0", "4.0"], ["4.0", "4.0"], ["4.0", "4.0"], ["5.0", "5.0"]], table
@@ -120,6 +121,7 @@ def test_nbgrader_releases_and_grades_its_source(tmp_path, others):
     run([others / "nbgrader", "generate_assignment", "pixels", "--create"], tmp_path, **path)
     released = (tmp_path / "release" / "pixels" / "pixels.ipynb").read_text()
     assert "NotImplementedError" in released and "SOLUTION" not in released and "earned(" not in released
+    assert [file.name for file in (tmp_path / "release" / "pixels").iterdir()] == ["pixels.ipynb"]
     for student, folder in (("ada", "source"), ("bob", "release")):
         place = tmp_path / "submitted" / student / "pixels"
         place.mkdir(parents=True)
@@ -136,6 +138,7 @@ def test_points_in_the_kernel_are_those_of_the_judge(tmp_path, monkeypatch, caps
 
     monkeypatch.chdir(tmp_path)
     Path("questions.py").write_text(tiny.QUESTIONS)
+    assert earned("tiny", "double", lambda x: x + x, masters=str(tiny.make(tmp_path / "own"))) == 2
     assert earned("questions.py", "double", lambda x: x + x) == 2
     assert earned("questions.py", "double", lambda x: x**2) == 1
     assert earned("questions.py", "double", lambda x: (x**3).tolist()) == 0

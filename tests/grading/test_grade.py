@@ -59,7 +59,7 @@ def test_right_wrong_and_broken_notebooks_each_get_a_row(tmp_path, masters, hand
     summary = json.loads((tmp_path / "out" / "grades.json").read_text())
     assert summary["isolation"] and summary["seed"] == 0 and summary["versions"]["torch"]
     bob = next(s for s in summary["submissions"] if s["student"] == "bob")
-    assert bob["report"]["errors"] == {"3": "ZeroDivisionError: division by zero"}
+    assert bob["report"]["errors"] == {"3": "ZeroDivisionError: division by zero (line 1 of the cell: 1 / 0)"}
     assert "the file net.safetensors" not in bob["scores"][3]["hint"] and "net.safetensors" in bob["scores"][3]["hint"]
     page = next((tmp_path / "out" / "feedback").glob("bob*")).read_text()
     assert "Code cell 4 raised ZeroDivisionError" in page and "this is the square." in page
@@ -126,7 +126,7 @@ def test_copies_and_the_master_are_listed_and_cost_nothing(tmp_path, masters, ha
     pairs = {(row["first"], row["second"]) for row in table(tmp_path / "out", "similar.csv") if row["what"] == "code"}
     assert pairs == {("ada", "bob")}
     weights = [row for row in table(tmp_path / "out", "similar.csv") if row["what"] == "weights of net"]
-    assert len(weights) == 3
+    assert len(weights) == 6 and weights[0]["first"] == "(the master)"
     assert {row["points"] for row in table(tmp_path / "out")} == {"10"}
 
 

@@ -49,6 +49,16 @@ ATTACKS = {
         "        os._exit(0)\ntime.sleep(6)",
         dropped=None,
     ),
+    "buffers of socket pairs": Attack(
+        "import socket\nkept = []\nfor _ in range(60):\n    a, b = socket.socketpair()\n    a.setblocking(False)\n"
+        "    a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)\n    kept.append((a, b))",
+        raises="PermissionError",
+    ),
+    "pages of nothing": Attack(
+        "import mmap\nkept = []\nfor _ in range(60):\n    kept.append(mmap.mmap(-1, 1 << 30, prot=mmap.PROT_READ))",
+        raises="Error",
+        dropped=None,
+    ),
     # files
     "fills its folder": Attack(
         "with open('srlib-attack', 'wb') as file:\n    for _ in range(200): file.write(bytes(1_000_000)); file.flush()",

@@ -222,11 +222,14 @@ def _set_limits(limits: Limits, *, own: bool) -> None:
         own: processes of this user are only this notebook's.
     """
     with open("/proc/self/statm") as file:
-        now = int(file.read().split()[5]) * resource.getpagesize()
+        pages = file.read().split()
+    now, mapped = (int(pages[at]) * resource.getpagesize() for at in (5, 0))
     tasks = limits.processes if own else limits.processes + _tasks_of(os.getuid())
     seconds = int(limits.notebook_seconds + limits.calls_seconds + 10)
     for name, value in (
         ("RLIMIT_DATA", max(0.9 * limits.memory, now + 0.25 * limits.memory)),  # before the supervisor's own limit
+        # page tables are memory that neither PSS nor RLIMIT_DATA counts: 4 KB for each 2 MB that are mapped
+        ("RLIMIT_AS", mapped + max(8 * limits.memory, 16_000_000_000)),
         ("RLIMIT_NPROC", tasks),
         ("RLIMIT_FSIZE", limits.file_bytes),
         ("RLIMIT_CPU", seconds),
