@@ -90,11 +90,12 @@ test-site: $(READY) browser
 	$(RUN) -m pytest -q -n $(JOBS) tests/site
 
 # What a chapter finds on Colab, then srlib as the install cell brings it: a wheel, without its dependencies. The
-# chapters and the tests of what they show lie in a folder of their own, so that nothing is found by its path.
+# chapters, the assignments and the tests of both lie in a folder of their own, so that nothing is found by its path.
 COLAB_HAS := numpy scipy pillow scikit-image opencv-python-headless safetensors pooch requests tifffile tqdm \
   matplotlib PyWavelets setuptools ipykernel ipython ipywidgets psutil pytest
 COLAB_TESTS := tests/exercises/test_check.py tests/notebook/test_live_plot.py \
-  $(addprefix tests/notebook/widgets/,conftest.py test_widgets.py test_clip.py)
+  $(addprefix tests/notebook/widgets/,conftest.py test_widgets.py test_clip.py) \
+  $(addprefix tests/grading/,conftest.py notebooks.py tiny.py test_notebooks.py test_handout.py test_masters.py)
 
 $(COLAB)/ready: constraints-colab.txt
 	@found=; for name in $(PYTHON_COLAB) python3.12 python3.11 $(PYTHON); do \
@@ -110,7 +111,7 @@ test-colab: $(COLAB)/ready
 	@$(COLAB)/bin/python $(PIP) --no-deps --force-reinstall . pytorch_wavelets==1.3.0
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	chapters=$$(find book -name '*.ipynb' -not -path '*/node_modules/*' -not -path '*/.*') && \
-	tar -cf - pyproject.toml $$chapters tests/conftest.py tests/exercises $(COLAB_TESTS) \
+	tar -cf - pyproject.toml $$chapters assignments tests/conftest.py tests/exercises $(COLAB_TESTS) \
 	  book/_tools/probe.py | tar -xf - -C "$$folder" && \
 	python=$(CURDIR)/$(COLAB)/bin/python && cd "$$folder" && unset PYTHONPATH && export OMP_NUM_THREADS=1 && \
 	$$python -m pytest -q -o addopts= -W default -W ignore::DeprecationWarning -p no:cacheprovider tests && \

@@ -11,13 +11,14 @@ from srlib.grading.results import Row
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
+  overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; }
+th { overflow-wrap: normal; }
 th, td { text-align: left; vertical-align: top; padding: 0.4rem 0.6rem; border-bottom: 1px solid #8886; }
-td { overflow-wrap: anywhere; } td.points { white-space: nowrap; text-align: right; overflow-wrap: normal; }
-pre { overflow: auto; max-height: 24rem; padding: 0.6rem; border: 1px solid #8886; white-space: pre-wrap;
-  overflow-wrap: anywhere; }
+td.points { white-space: nowrap; text-align: right; overflow-wrap: normal; }
+pre { overflow: auto; max-height: 24rem; padding: 0.6rem; border: 1px solid #8886; white-space: pre-wrap; }
 .small { font-size: 0.9rem; opacity: 0.8; }
 """
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
