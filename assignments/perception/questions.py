@@ -169,7 +169,7 @@ def _judge(truth: dict[str, float], values: dict[str, Any]) -> tuple[float, str]
     return 0.0, "the mixture with this α has another inconsistency than the one that was wanted."
 
 
-SCALE, SIGMA, ALLOWED = 4, (0.5, 1.5), 1.0
+SCALE, SIGMA = 4, (0.5, 1.5)
 RANGES = {"width": range(4, 33), "convolutions": range(1, 17)}  # of the header's settings
 
 
@@ -188,16 +188,21 @@ def _measure(apply: Callable, pictures: Sequence[Tensor], generator: Generator) 
         distances.append(float(distance(sr, hr)))
         losses.append(float(PAPER.psnr(resize(lr, SCALE), hr, SCALE) - PAPER.psnr(sr, hr, SCALE)))
     far, loss = (sum(numbers) / len(numbers) for numbers in (distances, losses))
-    score = -10 * math.log10(max(far, 1e-9)) - 10 * max(0.0, loss - ALLOWED)
-    against = f"below bicubic; {ALLOWED:g} dB is allowed" if loss > 0 else "above bicubic"
-    return score, f"Distance {far:.3f}; PSNR {abs(loss):.2f} dB {against}."
+    score = -10 * math.log10(max(far, 1e-9)) - 10 * max(0.0, loss)
+    return score, f"Distance {far:.3f}; PSNR {abs(loss):.2f} dB {'below' if loss > 0 else 'above'} bicubic."
+
+
+def _trick(lr: Tensor) -> Tensor:
+    """Hard edges without any knowledge: the floor, since they alone come nearer than bicubic interpolation does."""
+    blocks = lr.repeat_interleave(SCALE, -2).repeat_interleave(SCALE, -1)
+    return 0.4 * blocks + 0.6 * resize(lr, SCALE)
 
 
 def network(settings: Mapping[str, str]) -> Compact:
     """A small `Compact` in colour, from `width` and `convolutions` in the header; ValueError if they make no sense."""
-    for name, allowed in RANGES.items():
-        if settings.get(name) not in map(str, allowed):
-            raise ValueError(f"{name} must be {allowed[0]} to {allowed[-1]}, got {str(settings.get(name))[:40]!r}")
+    for name, range_ in RANGES.items():
+        if settings.get(name) not in map(str, range_):
+            raise ValueError(f"{name} must be {range_[0]} to {range_[-1]}, got {str(settings.get(name))[:40]!r}")
     return Compact(scale=SCALE, channels=3, **{name: int(settings[name]) for name in RANGES})
 
 
@@ -254,7 +259,7 @@ ASSIGNMENT = Assignment("perception", "Perception: what looks true, and what it 
     FunctionQuestion("relativistic", 4, _relativistic(), _logits, _LOGITS_EXAMPLES, _RELATIVISTIC),
     FunctionQuestion("with_penalty", 4, _with_penalty(), _judges, [_PENALTY_EXAMPLE], _PENALTY),
     ValueQuestion("mixture", 3, ("alpha",), _mixture, _judge, (0.5,)),
-    MeasuredQuestion("believable_x4", 5, _measure, lambda lr: resize(lr, SCALE), unit="(−10·log₁₀ of the distance)",
+    MeasuredQuestion("believable_x4", 5, _measure, _trick, unit="(−10·log₁₀ of the distance)",
                      network=network, parameters=25_000, settings=(*RANGES,)),
 ))
 # fmt: on

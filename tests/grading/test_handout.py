@@ -83,8 +83,8 @@ def test_checks_say_right_or_why_not(namespace):
     assert "total is a text, expected one number." in repr(check("sum", "3"))
     assert "total is numbers of shape (2,), expected one number." in repr(check("sum", [1, 2]))
     assert "NaN" in repr(check("brighten", lambda x: x / 0 * 0)) and check("brighten", lambda x: 2 * x)
-    with pytest.raises(ValueError, match="no question 'tripel'; there are double, sum, brighten, net"):
-        check("tripel", abs)
+    with pytest.raises(ValueError, match="no question 'treble'; there are double, sum, brighten, net"):
+        check("treble", abs)
 
 
 def test_weights_are_looked_at_and_attached(namespace, tmp_path):
