@@ -1,8 +1,8 @@
 """What two hundred notebooks cost: `python -m benchmarks.grading PART [N]`.
 
 Makes N hand-ins of an assignment in a temporary folder, right, wrong and broken in turn, and grades N / 4, N / 2 and N
-of them with two jobs, then N / 4 with one. Prints seconds, seconds a notebook, and the largest memory of the grader and
-of its sandbox together.
+of them with two jobs, then N / 4 with one. Prints seconds, seconds a notebook, and the largest memory of the
+grader alone and with all its sandbox.
 """
 
 import importlib
@@ -60,18 +60,19 @@ def _notebook(sources: list[str]) -> bytes:
     return json.dumps({"cells": cells, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}).encode()
 
 
-def grade(folder: Path, part: str, out: Path, jobs: int) -> tuple[float, float]:
-    """Seconds, and the largest memory in MB."""
+def grade(folder: Path, part: str, out: Path, jobs: int) -> tuple[float, float, float]:
+    """Seconds, and the largest memory in MB: of the grader alone, and of all processes together."""
     words = ["grade", str(folder), "--assignment", part, "--out", str(out), "--jobs", str(jobs)]
-    began, peak = time.monotonic(), 0
+    began, peak, alone = time.monotonic(), 0, 0
     running = subprocess.Popen(
         [sys.executable, "-m", "srlib", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     ended = threading.Event()
 
     def watch() -> None:
-        nonlocal peak
+        nonlocal peak, alone
         while not ended.wait(0.5):
+            alone = max(alone, processes.memory([running.pid], 0))
             peak = max(peak, processes.memory([running.pid, *processes.below(running.pid)], 0))
 
     watcher = threading.Thread(target=watch)
@@ -79,7 +80,7 @@ def grade(folder: Path, part: str, out: Path, jobs: int) -> tuple[float, float]:
     running.wait()
     ended.set()
     watcher.join()
-    return time.monotonic() - began, peak / 1e6
+    return time.monotonic() - began, alone / 1e6, peak / 1e6
 
 
 def main(part: str, count: int = 200) -> None:
@@ -92,9 +93,11 @@ def main(part: str, count: int = 200) -> None:
             folder.mkdir()
             for number, notebook in enumerate(made[:size]):
                 (folder / f"student{number:03d}.ipynb").write_bytes(notebook)
-            seconds, memory = grade(folder, part, out, jobs)
+            seconds, alone, memory = grade(folder, part, out, jobs)
             rows = len((out / "grades.csv").read_text().splitlines()) - 1
-            told = f"{seconds:.0f} s, {seconds / size:.2f} s each, {memory:.0f} MB, {rows} rows"
+            told = (
+                f"{seconds:.0f} s, {seconds / size:.2f} s each, grader {alone:.0f} MB, all {memory:.0f} MB, {rows} rows"
+            )
             print(f"{part}: {size} notebooks, {jobs} jobs: {told}")
 
 
