@@ -232,7 +232,7 @@ def _failed(question, reply: Reply, notebook: Notebook, seconds: float, name: st
     if reply.status == "missing":
         name = name or question.name
         known = notebook.names()
-        close = difflib.get_close_matches(name.lower(), {text.lower(): text for text in known}, 1, 0.6)
+        close = difflib.get_close_matches(name.lower(), {text.lower(): text for text in known}, 1, 0.75)
         same = [text for text in known if close and text.lower() == close[0]]
         reason = f"there is no {name!r} in your notebook" + (f"; is it what you call {same[0]!r}?" if same else ".")
         errors = notebook.report.errors
