@@ -63,14 +63,14 @@ def function_key(question: FunctionQuestion, probes: Sequence[tuple], *, small: 
     def values(function) -> list[list[Tensor]]:
         return [exercises.as_tensors(function(*exercises.copy(probe))) for probe in probes]
 
-    wrong = {}
-    for hint, mistake in question.mistakes.items():
+    wrong, exercise = {}, question.exercise(probes)
+    for hint, mistake in exercise.mistakes.items():
         try:
-            wrong[hint] = values(mistake.function)
+            wrong[hint] = values(mistake)
         except (ValueError, RuntimeError, IndexError):
             if not small:
                 raise
-    return FunctionKey(probes, values(question.reference), wrong)
+    return FunctionKey(probes, values(exercise.reference), wrong)
 
 
 def function(question: FunctionQuestion, key: FunctionKey, notebook: Notebook) -> Score:
