@@ -166,7 +166,7 @@ def first_calls(loaded: Loaded) -> dict[str, tuple]:
                 return result
 
             draw = drawn.generator(0, loaded.assignment.part, question.name, "public")
-            small = replace(question, picture_size=max(question.picture_size // 2, 32))
+            small = replace(question, picture_size=min(question.picture_size, max(question.picture_size // 2, 48)))
             question.measure(record, drawn.pictures(small, draw), draw)
             found[question.name] = seen[0]
     return found
