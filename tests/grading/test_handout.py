@@ -78,7 +78,7 @@ def test_checks_say_right_or_why_not(namespace):
         assert not check("double", answer) and text in repr(check("double", answer))
     assert "give the function itself: check('double', double)" in repr(check("double", 3))
     assert "total has no value yet." in repr(check("sum", None)) and check("sum", 3)
-    assert "the shape is (2,), expected (3, 32, 32)" in repr(check("brighten", lambda x: torch.zeros(2)))
+    assert "the shape is (2,), expected (3, 16, 16)" in repr(check("brighten", lambda x: torch.zeros(2)))
     assert "returned 2 values, expected one tensor" in repr(check("brighten", lambda x: (x, x)))
     assert "total is a text, expected one number." in repr(check("sum", "3"))
     assert "total is numbers of shape (2,), expected one number." in repr(check("sum", [1, 2]))
