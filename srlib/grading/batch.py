@@ -178,6 +178,8 @@ def _unreadable(submission: Submission, marker: Marker, reason: str) -> dict[str
 
 def _sandbox_failed(record: dict[str, Any]) -> bool:
     problem = record["report"]["problem"]
+    if record["left"] < 0:
+        return True  # it did not say how the notebook ended
     return "supervisor did not answer" in problem or "could not be entered" in problem
 
 

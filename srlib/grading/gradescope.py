@@ -16,10 +16,9 @@ from typing import Any
 import torch
 
 import srlib
-from srlib.grading import drawn, folders, intake, submissions
+from srlib.grading import drawn, folders, intake, names
 from srlib.grading.folders import MASTER, QUESTIONS, Loaded
 from srlib.grading.marker import Marker
-from srlib.grading.roster import Roster
 from srlib.grading.sandbox.host import Sandbox
 from srlib.io import atomic
 
@@ -95,20 +94,17 @@ def run(root: Path) -> dict[str, Any]:
     """
     settings = json.loads((root / "source" / "settings.json").read_text(encoding="utf-8"))
     loaded = folders.load(settings["part"], root / "source" / "assignments")
-    chosen = [
-        one
-        for one in submissions.submissions(intake.entries(root / "submission"), Roster())
-        if one.entry.suffix == ".ipynb"
-    ]
-    if not chosen:
+    entries = [entry for entry in intake.entries(root / "submission") if not entry.problem]
+    notebooks = [entry for entry in entries if entry.suffix == ".ipynb"]
+    if not notebooks:
         return {"score": 0, "output": "No notebook (.ipynb) was handed in.", "visibility": "visible"}
-    newest = max(chosen, key=lambda one: one.entry.when)
-    weights = {name: entry.read() for one in chosen for name, entry in one.weights.items()}
+    newest = max(notebooks, key=lambda entry: entry.when)
+    weights = {names.question_of(entry, ""): entry.read() for entry in entries if entry.suffix == ".safetensors"}
     torch.set_num_threads(1)
     with Sandbox() as sandbox:
         marker = Marker(loaded, sandbox, seed=settings["seed"])
         marker.calibrate()
-        record = marker.mark(newest.entry.read(), weights, _student(root))
+        record = marker.mark(newest.read(), weights, _student(root))
     tests = [
         {
             "name": score["name"],

@@ -33,7 +33,7 @@ class Thresholds:
 
 
 class Marker:
-    """Marks notebooks of one assignment; several threads may use one marker.
+    """Marks notebooks of one assignment, once `calibrate` has set its thresholds; several threads may use one marker.
 
     Args:
         loaded: the assignment.
@@ -41,7 +41,7 @@ class Marker:
         seed: of probes, data and pictures.
         pictures: a folder of held-out pictures; None draws them.
 
-    Before it marks, it needs `thresholds`: `calibrate` makes them. Raises: ValueError if there are too few pictures.
+    Raises: ValueError if there are too few pictures, or the master's weights do not fit.
     """
 
     def __init__(

@@ -95,7 +95,8 @@ def _attention(one: Submission, record: dict[str, Any], part: str) -> str:
     if record["stamp"][0] not in ("", part):
         reasons.append(f"the notebook says it is of the assignment {record['stamp'][0]}")
     if record["left"]:
-        reasons.append("processes of this notebook could not be ended")
+        left = "could not be ended" if record["left"] > 0 else "may be left: the sandbox did not say"
+        reasons.append(f"processes of this notebook {left}")
     return "; ".join(reason for reason in reasons if reason)
 
 

@@ -115,6 +115,8 @@ def run(shell: Shell, source: str, seconds: float) -> BaseException | None:
         shell: the shell.
         source: the cell's text; magics and top-level await are understood.
         seconds: after these, `CellTimeout` is raised in the cell. A cell that defies it is ended from outside.
+
+    Raises: nothing; what the cell raises is returned.
     """
 
     def over(*_: Any) -> None:
@@ -153,7 +155,7 @@ def _place(error: BaseException) -> str:
     try:
         step, found = BaseException.__traceback__.__get__(error), None
         while step is not None:
-            if step.tb_frame.f_code.co_filename.startswith(("<ipython-input", "/tmp/ipykernel")):
+            if step.tb_frame.f_code.co_filename.startswith("<ipython-input"):
                 found = step
             step = step.tb_next
         if found is None:
