@@ -26,7 +26,7 @@ from book._tools.pages import ROOT, settings
 OUTSIDE = [
     (
         "py:.*",
-        r"(torch|onnx|numpy|PIL|tqdm|ipywidgets|os|matplotlib|argparse|collections|pathlib|typing|types|contextlib|functools|fractions)\..*",
+        r"(torch|onnx|numpy|PIL|tqdm|ipywidgets|os|matplotlib|argparse|collections|pathlib|typing|types|contextlib|functools|fractions|socket|datetime|subprocess|t)\..*",
     ),
     ("py:.*", r"(int|float|str|bool|bytes|object|list|dict|tuple|set|range|type|None|Path|Ellipsis|\.\.\.)"),
     ("py:class", r"srlib\.video\.clips\._Item"),
