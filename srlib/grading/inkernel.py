@@ -99,7 +99,7 @@ def _measured(asked: MeasuredQuestion, answers: tuple, pictures, draw, floor: fl
             file = Path(f"{asked.name}.safetensors")
             if not file.is_file():
                 return 0.0, f"there is no file {file}."
-            apply, _ = weights.network(asked, file.read_bytes())
+            apply, _ = weights.filled(asked, file.read_bytes())
         score = judge.measured(asked, apply, pictures, draw, floor, full)
     except AnswerError as error:
         return 0.0, str(error)

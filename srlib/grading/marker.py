@@ -127,7 +127,7 @@ class Marker:
         if question.network is None:
             return judge.by_function(question, notebook, shown, draw, thresholds.floor, thresholds.full)
         try:
-            network, sketches[question.name] = weights.network(question, _weights(question.name, notebook, files))
+            network, sketches[question.name] = weights.filled(question, _weights(question.name, notebook, files))
             return judge.measured(question, network, shown, draw, thresholds.floor, thresholds.full)
         except AnswerError as error:
             return Score(question.name, 0, question.points, str(error), "wrong")
@@ -164,7 +164,7 @@ class Marker:
             data = read(self.loaded.master).attached.get(f"{question.name}.safetensors")
             if data is not None and isinstance(question, MeasuredQuestion) and question.network is not None:
                 try:
-                    found[question.name] = weights.network(question, data)[1]
+                    found[question.name] = weights.filled(question, data)[1]
                 except AnswerError as error:
                     raise ValueError(f"{self.loaded.folder}: {error}") from None
         return found

@@ -30,7 +30,7 @@ class Sketch:
         return bool((self.numbers - other.numbers).norm() < 1e-2 * size)
 
 
-def network(question: MeasuredQuestion, data: bytes) -> tuple[nn.Module, Sketch]:
+def filled(question: MeasuredQuestion, data: bytes) -> tuple[nn.Module, Sketch]:
     """The grader's own network with the weights of a file.
 
     Raises: AnswerError, for the student: no safetensors file, too large, other names, shapes or types than the network

@@ -28,7 +28,7 @@ def with_header(change) -> bytes:
 
 
 def test_right_weights_fill_the_network(question):
-    network, sketch = weights.network(question, tiny.weights())
+    network, sketch = weights.filled(question, tiny.weights())
     picture = torch.rand(3, 5, 7)
     torch.testing.assert_close(network(picture[None])[0], 2 * picture)
     assert sketch.count == 24 and not network.training
@@ -62,14 +62,14 @@ def test_right_weights_fill_the_network(question):
 )
 def test_wrong_weights_are_told(question, data, message):
     with pytest.raises(AnswerError, match=message):
-        weights.network(question, data)
+        weights.filled(question, data)
 
 
 def test_too_many_parameters_are_told(question):
     from dataclasses import replace
 
     with pytest.raises(AnswerError, match="24 parameters; at most 20 are allowed"):
-        weights.network(replace(question, parameters=20), tiny.weights())
+        weights.filled(replace(question, parameters=20), tiny.weights())
 
 
 def test_near_copies_are_recognised_and_other_trainings_not():
