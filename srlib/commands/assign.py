@@ -7,7 +7,6 @@ from pathlib import Path
 from srlib.commands.arguments import UsageError
 from srlib.grading import calibration, drawn, folders, gradescope, nbgrader, otter, roster, student
 from srlib.grading.folders import Loaded
-from srlib.grading.questions import ValueQuestion
 from srlib.grading.results import write
 from srlib.grading.sandbox.launch import SandboxError
 
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         gradescope.write(path, loaded, options.seed)
         print(f"written: {path}")
     questions = (loaded.folder / folders.QUESTIONS).read_text(encoding="utf-8")
-    everybodys = given(loaded, options.seed, drawn.SHARED)
+    everybodys = drawn.given(loaded.assignment, options.seed, drawn.SHARED)[0]
     if options.otter:
         files["otter/questions.py"] = questions
         files[f"otter/{options.part}.ipynb"] = otter.master(loaded, options.seed, everybodys)
@@ -72,24 +71,17 @@ def _notebooks(loaded: Loaded, options: argparse.Namespace) -> dict[str, str]:
     """The students' notebooks: one for everybody, or one for each in the roster."""
     calls = student.first_calls(loaded)
     if not options.roster:
-        made = student.notebook(loaded, given(loaded, options.seed, drawn.SHARED), calls)
+        made = student.notebook(loaded, drawn.given(loaded.assignment, options.seed, drawn.SHARED)[0], calls)
         return {f"{options.part}.ipynb": text(made)}
     people = roster.read(options.roster)
     files = {}
     for one in people:
-        made = student.notebook(loaded, given(loaded, options.seed, one.id), calls)
+        made = student.notebook(loaded, drawn.given(loaded.assignment, options.seed, one.id)[0], calls)
         name = one.id if _is_plain(one.id) else drawn.plain(one.id)
         files[f"{name}/{options.part}.ipynb"] = text(made)
     if len(files) < len(people.students):
         raise UsageError(f"{options.roster}: two ids give the same name for a folder")
     return files
-
-
-def given(loaded: Loaded, seed: int, student: str) -> dict:
-    """A student's own data, for all questions that have any."""
-    part = loaded.assignment.part
-    asked = [question for question in loaded.assignment.questions if isinstance(question, ValueQuestion)]
-    return {q.name: q.data(drawn.generator(seed, part, q.name, student))[0] for q in asked}
 
 
 def text(notebook: dict) -> str:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Setting:
     limits: Limits
     isolation: str
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """One digest for all, srlib's own code included."""
         parts = (

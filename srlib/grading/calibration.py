@@ -4,16 +4,14 @@ What earns everything is set from the master's run on the very pictures of a bat
 instructor how much that varies, and that the master itself gets full marks.
 """
 
-import copy
 import json
 import time
 from statistics import mean, pstdev
 from tempfile import TemporaryDirectory
 
-from srlib.grading import drawn, handout, student
+from srlib.grading import drawn, student
 from srlib.grading.folders import MASTER, Loaded
 from srlib.grading.marker import Marker
-from srlib.grading.questions import ValueQuestion
 from srlib.grading.sandbox.host import Sandbox
 from srlib.io import atomic
 
@@ -62,16 +60,7 @@ def execute(loaded: Loaded) -> None:
     except ImportError as error:
         raise ValueError(f"{error.name} is missing: pip install 'srlib[grade]'") from None
     cells = student.cells_of(loaded)
-    given = {
-        question.name: question.data(drawn.generator(0, loaded.assignment.part, question.name, drawn.SHARED))[0]
-        for question in loaded.assignment.questions
-        if isinstance(question, ValueQuestion)
-    }
-    packed = handout.pack(loaded.assignment.part, student.examples(loaded, student.first_calls(loaded)), given)
-    running = copy.deepcopy(cells)
-    for cell in running:
-        if student.is_setup(cell):
-            cell["source"] += f'\n\nuse("{packed}")'
+    running = student.complete(loaded, drawn.given(loaded.assignment, 0, drawn.SHARED)[0])
     notebook = nbformat.from_dict(student.as_notebook(running, loaded))
     try:
         with TemporaryDirectory() as place:

@@ -6,13 +6,14 @@ The seed is the instructor's; a public default (0) makes an assignment that anyb
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from srlib.data import datasets
 from srlib.data.dead_leaves import dead_leaves
-from srlib.grading.questions import MeasuredQuestion
+from srlib.grading.questions import Assignment, MeasuredQuestion, ValueQuestion
 
 SHARED = ""  # the student whose data stand in a notebook that everybody gets
 _PALETTE = 24
@@ -23,6 +24,16 @@ def generator(seed: int, *names: str) -> Generator:
     text = "\0".join((str(seed), *names))
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     return Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+def given(assignment: Assignment, seed: int, student: str) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """A student's own data for all questions that have any, and the truths; `SHARED` for what everybody sees."""
+    data, truths = {}, {}
+    for question in assignment.questions:
+        if isinstance(question, ValueQuestion):
+            draw = generator(seed, assignment.part, question.name, student)
+            data[question.name], truths[question.name] = question.data(draw)
+    return data, truths
 
 
 def pictures(question: MeasuredQuestion, draw: Generator, folder: Path | None = None) -> list[Tensor]:

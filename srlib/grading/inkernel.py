@@ -51,7 +51,7 @@ def earned(
     if isinstance(asked, FunctionQuestion):
         share, hint = _function(asked, answers[0], draw)
     elif isinstance(asked, ValueQuestion):
-        truth = asked.data(drawn.generator(seed, assignment.part, question, drawn.SHARED))[1]
+        truth = drawn.given(assignment, seed, drawn.SHARED)[1][question]
         share, hint = asked.judge(truth, {name: _plain(v) for name, v in zip(asked.names, answers, strict=True)})
     else:
         pictures = drawn.pictures(asked, drawn.generator(seed, assignment.part, question, "pictures"))

@@ -68,11 +68,7 @@ class Marker:
 
     def given(self, student: str) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """A student's own data for all questions, and the truths."""
-        data, truths = {}, {}
-        for question in self.assignment.questions:
-            if isinstance(question, ValueQuestion):
-                data[question.name], truths[question.name] = question.data(self._draw(question.name, student))
-        return data, truths
+        return drawn.given(self.assignment, self.seed, student)
 
     def mark(self, notebook: bytes, files: dict[str, bytes], student: str) -> dict[str, Any]:
         """Run and judge one notebook; whatever it does becomes a record.
@@ -159,9 +155,9 @@ class Marker:
 
     def _sketches(self) -> dict[str, weights.Sketch]:
         """Of the weights that travel in the master's outputs, which are public where the master is."""
-        found = {}
+        found, attached = {}, read(self.loaded.master).attached
         for question in self.assignment.questions:
-            data = read(self.loaded.master).attached.get(f"{question.name}.safetensors")
+            data = attached.get(f"{question.name}.safetensors")
             if data is not None and isinstance(question, MeasuredQuestion) and question.network is not None:
                 try:
                     found[question.name] = weights.filled(question, data)[1]

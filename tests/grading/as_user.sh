@@ -7,11 +7,12 @@ fi
 python=$1 folder=$2
 shift 2
 prefix=$("$python" -c 'import sys; print(sys.base_prefix)')
+closed=~root
 case $prefix in
-/root/*)
+"$closed"/*)
     hold=$(mktemp -d)
     mount --bind "$prefix" "$hold"
-    mount -t tmpfs -o mode=755 tmpfs /root
+    mount -t tmpfs -o mode=755 tmpfs "$closed"
     mkdir -p "$prefix"
     mount --move "$hold" "$prefix"
     rmdir "$hold"

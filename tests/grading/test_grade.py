@@ -4,12 +4,10 @@ import csv
 import inspect
 import io
 import json
-import os
 import random
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -223,4 +221,4 @@ def test_an_ordinary_run_leaves_nothing_behind(tmp_path, masters, hand, monkeypa
     (hand / "ada.ipynb").write_bytes(tiny.handed_in(tiny.DOUBLE))
     grade(hand, masters, tmp_path / "out")
     assert list(place.iterdir()) == []
-    assert time.time() - os.stat(tmp_path / "out" / "grades.csv").st_mtime < 60
+    assert (tmp_path / "out" / "grades.csv").is_file()
