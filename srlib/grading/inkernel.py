@@ -83,12 +83,7 @@ def _function(asked: FunctionQuestion, answer: Callable, draw: torch.Generator) 
         if isinstance(found, str):
             return 0.0, found
         got.append(judge.tensors(tuple(tensor.numpy() for tensor in found), right))
-    if exercises.agree(got, key.right, asked.tolerance):
-        return 1.0, "right."
-    for hint, wrong in key.wrong.items():
-        if exercises.agree(got, wrong, asked.tolerance):
-            return asked.mistakes[hint].share, hint
-    return 0.0, judge.difference(got, key.right, asked.tolerance)
+    return judge.compared(asked, key, got)
 
 
 def _measured(asked: MeasuredQuestion, answers: tuple, pictures, draw, floor: float, full: float) -> tuple[float, str]:

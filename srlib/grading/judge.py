@@ -5,7 +5,7 @@ Nothing that a notebook sends is executed or believed; it is compared with what 
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -85,15 +85,17 @@ def function(question: FunctionQuestion, key: FunctionKey, notebook: Notebook) -
         if found is None:
             return Score(question.name, 0, question.points, no_numbers(reply.value), "wrong", seconds)
         got.append(found)
+    return _scored(question, *compared(question, key, got), seconds)
+
+
+def compared(question: FunctionQuestion, key: FunctionKey, got: list[list[Tensor]]) -> tuple[float, str]:
+    """Share and hint for the values that a function gave on all probes."""
     if exercises.agree(got, key.right, question.tolerance):
-        return Score(question.name, question.points, question.points, "right.", "right", seconds)
+        return 1.0, "right."
     for hint, wrong in key.wrong.items():
         if exercises.agree(got, wrong, question.tolerance):
-            share = question.mistakes[hint].share
-            return Score(
-                question.name, share * question.points, question.points, hint, "part" if share else "wrong", seconds
-            )
-    return Score(question.name, 0, question.points, difference(got, key.right, question.tolerance), "wrong", seconds)
+            return question.mistakes[hint].share, hint
+    return 0.0, difference(got, key.right, question.tolerance)
 
 
 def values(question: ValueQuestion, truth: Any, notebook: Notebook, shared: Any = None) -> Score:
@@ -118,8 +120,7 @@ def values(question: ValueQuestion, truth: Any, notebook: Notebook, shared: Any 
     share = min(max(float(share), 0.0), 1.0)
     if share == 0 and shared is not None and question.judge(shared, found)[0] == 1:
         hint = "right for the data in your notebook; the grader runs your cell with other data: compute, do not type."
-    status = "right" if share == 1 else "part" if share else "wrong"
-    return Score(question.name, share * question.points, question.points, hint, status, seconds)
+    return _scored(question, share, hint, seconds)
 
 
 class InSandbox:
@@ -155,16 +156,8 @@ def measured(question: MeasuredQuestion, apply, pictures, draw, floor: float, fu
         raise AnswerError(f"what it returned does not fit: {str(error)[:300]}") from None
     share = min(max((score - floor) / max(full - floor, 1e-9), 0.0), 1.0) if np.isfinite(score) else 0.0
     text = f"{score:.2f} {question.unit}; nothing up to {floor:.2f}, everything from {full:.2f}."
-    status = "right" if share == 1 else "part" if share else "wrong"
-    points = share * question.points
-    return Score(
-        question.name,
-        points,
-        question.points,
-        f"{text} {note}".strip(),
-        status,
-        measured=float(score) if np.isfinite(score) else None,
-    )
+    known = float(score) if np.isfinite(score) else None
+    return _scored(question, share, f"{text} {note}".strip(), measured=known)
 
 
 def by_function(question: MeasuredQuestion, notebook: Notebook, pictures, draw, floor: float, full: float) -> Score:
@@ -176,7 +169,7 @@ def by_function(question: MeasuredQuestion, notebook: Notebook, pictures, draw, 
         if not apply.reply.ok:
             return _failed(question, apply.reply, notebook, apply.seconds)
         return Score(question.name, 0, question.points, str(error), "wrong", apply.seconds)
-    return Score(**score.__dict__ | {"seconds": apply.seconds})
+    return replace(score, seconds=apply.seconds)
 
 
 def nothing(assignment: Assignment, reason: str) -> list[Score]:
@@ -225,6 +218,12 @@ def difference(got: list[list[Tensor]], right: list[list[Tensor]], tolerance: fl
                 else f"on a hidden probe, {text}"
             )
     return "the values differ."
+
+
+def _scored(question, share: float, hint: str, seconds: float = 0.0, measured: float | None = None) -> Score:
+    """A share between 0 and 1 as points."""
+    status = "right" if share == 1 else "part" if share else "wrong"
+    return Score(question.name, share * question.points, question.points, hint, status, seconds, measured)
 
 
 def _failed(question, reply: Reply, notebook: Notebook, seconds: float, name: str = "") -> Score:

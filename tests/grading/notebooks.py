@@ -1,19 +1,11 @@
 """Notebooks and limits for the tests of the sandbox."""
 
 import json
+from dataclasses import replace
 
-from srlib.grading.sandbox.limits import Limits
+from srlib.grading.doctor import LIMITS
 
-SMALL = Limits(
-    cell_seconds=2.0,
-    notebook_seconds=12.0,
-    call_seconds=2.0,
-    calls_seconds=20.0,
-    memory=700_000_000,
-    file_bytes=8_000_000,
-    output_bytes=100_000,
-    reply_bytes=8_000_000,
-)
+SMALL = replace(LIMITS, memory=700_000_000)
 
 
 def notebook(*cells: str, **more) -> bytes:
